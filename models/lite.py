@@ -1,0 +1,195 @@
+"""`lite`, the network that ships: EfficientNet-Lite encoder, DeOldify-style decoder, two-channel UV head.
+
+Made for CPUs: 1.3 GMAC and 3.9 M parameters at 256 x 256 with the default widths. The encoder is
+EfficientNet-Lite (Tan and Le 2019; the Lite variant drops squeeze-and-excitation and uses ReLU6), the decoder
+has DeOldify's blocks (1 x 1 convolution, blurred pixel shuffle, skip connection, self-attention) at 1/16 of
+the input instead of 1/8, so attention costs a sixteenth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from colorrt.models.layers import SelfAttention, blur, crop_to, icnr_
+
+ENCODER_EPS = 1e-3
+STAGES = (
+    # expansion, channels, blocks, stride, kernel: EfficientNet-Lite0
+    (1, 16, 1, 1, 3),
+    (6, 24, 2, 2, 3),
+    (6, 40, 2, 2, 5),
+    (6, 80, 3, 2, 3),
+    (6, 112, 3, 1, 5),
+    (6, 192, 4, 2, 5),
+    (6, 320, 1, 1, 3),
+)
+STEM_CHANNELS = 32
+# The blocks after which the resolution halves next: their outputs are the skips at 1/2, 1/4, 1/8, 1/16.
+SKIP_BLOCKS = (0, 2, 4, 10)
+SKIP_CHANNELS = (16, 24, 40, 112)
+CHROMA_LIMIT = 0.6
+
+
+@dataclass(frozen=True)
+class LiteShape:
+    """Hyper-parameters of `lite`: decoder widths at 1/16, 1/8, 1/4, 1/2 and the inner width of attention."""
+
+    widths: tuple[int, int, int, int] = (160, 96, 64, 32)
+    attention: int = 40
+
+
+class ConvNorm(nn.Module):
+    """Convolution without bias, then batch norm. Stride 2 pads as TensorFlow's `same` does on even sizes."""
+
+    def __init__(self, inside: int, outside: int, kernel: int, stride: int = 1, *, groups: int = 1) -> None:
+        super().__init__()
+        # Stride 2 of TensorFlow pads one pixel less in front than behind; the second extra row behind only
+        # comes into play on odd sizes, where it keeps the rounded-up size.
+        self.pad = (kernel // 2 - 1, kernel // 2 + 1) if stride == 2 else None
+        padding = 0 if stride == 2 else kernel // 2
+        self.conv = nn.Conv2d(inside, outside, kernel, stride, padding, groups=groups, bias=False)
+        self.norm = nn.BatchNorm2d(outside, eps=ENCODER_EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N x C x H x W -> N x C' x ceil(H / stride) x ceil(W / stride)."""
+        if self.pad is not None:
+            x = F.pad(x, self.pad * 2)
+        return self.norm(self.conv(x))  # type: ignore[no-any-return]
+
+
+class InvertedResidual(nn.Module):
+    """EfficientNet-Lite's block: expand 1 x 1, depthwise, project 1 x 1, with a shortcut where shapes agree."""
+
+    def __init__(self, inside: int, outside: int, expansion: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        inner = inside * expansion
+        self.expand = ConvNorm(inside, inner, 1) if expansion != 1 else None
+        self.depthwise = ConvNorm(inner, inner, kernel, stride, groups=inner)
+        self.project = ConvNorm(inner, outside, 1)
+        self.shortcut = stride == 1 and inside == outside
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N x C x H x W -> N x C' x ceil(H / stride) x ceil(W / stride)."""
+        y = x if self.expand is None else F.relu6(self.expand(x))
+        y = self.project(F.relu6(self.depthwise(y)))
+        return x + y if self.shortcut else y
+
+
+class Encoder(nn.Module):
+    """EfficientNet-Lite0 without its head, on one gray channel given three times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = ConvNorm(3, STEM_CHANNELS, 3, 2)
+        blocks: list[nn.Module] = []
+        inside = STEM_CHANNELS
+        for expansion, channels, count, stride, kernel in STAGES:
+            for index in range(count):
+                blocks.append(
+                    InvertedResidual(inside, channels, expansion, kernel, stride if index == 0 else 1)
+                )
+                inside = channels
+        self.blocks = nn.ModuleList(blocks)
+        self.channels = inside
+
+    def forward(self, luma: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Luma (N x 1 x S x S, 0..1) -> skips at 1/2, 1/4, 1/8, 1/16 and the last features at 1/32."""
+        # The scale the published weights were trained with: (255 x - 127) / 128.
+        x = (luma * (255 / 128) - 127 / 128).expand(-1, 3, -1, -1)
+        x = F.relu6(self.stem(x))
+        skips = []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in SKIP_BLOCKS:
+                skips.append(x)
+        return skips, x
+
+
+class UpBlock(nn.Module):
+    """Double the size by a blurred pixel shuffle, join the skip, convolve."""
+
+    def __init__(self, inside: int, skip: int, outside: int) -> None:
+        super().__init__()
+        self.shuffle = nn.Conv2d(inside, outside * 4, 1, bias=False)
+        icnr_(self.shuffle.weight)
+        self.shuffle_norm = nn.BatchNorm2d(outside * 4)
+        self.skip_norm = nn.BatchNorm2d(skip)
+        self.conv = nn.Conv2d(outside + skip, outside, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(outside)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """N x C x H x W and a skip of N x K x 2H' x 2W' -> N x C' x 2H' x 2W'."""
+        up = F.relu(self.shuffle_norm(self.shuffle(x)))
+        up = crop_to(blur(F.pixel_shuffle(up, 2)), skip)
+        joined = torch.cat([up, self.skip_norm(skip)], dim=1)
+        return F.relu(self.norm(self.conv(F.relu(joined))))
+
+
+class Lite(nn.Module):
+    """Luma to chroma in one network, any size that is a multiple of 16.
+
+    Input: N x 1 x S x S float32, luma 0..1. Output: N x 2 x S x S float32, U and V in the units of luma,
+    within +-0.6.
+    """
+
+    def __init__(self, shape: LiteShape | None = None) -> None:
+        super().__init__()
+        shape = shape or LiteShape()
+        self.encoder = Encoder()
+        widths = (self.encoder.channels, *shape.widths)
+        self.up = nn.ModuleList(
+            UpBlock(widths[i], skip, widths[i + 1]) for i, skip in enumerate(reversed(SKIP_CHANNELS))
+        )
+        self.attention = SelfAttention(shape.widths[0], shape.attention)
+        self.head = nn.Conv2d(shape.widths[-1], 8, 3, padding=1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(_bias(self.head))
+
+    def forward(self, luma: Tensor) -> Tensor:
+        """Guess chroma (N x 2 x S x S) from luma (N x 1 x S x S)."""
+        skips, x = self.encoder(luma)
+        for index, up in enumerate(self.up):
+            x = up(x, skips[-1 - index])
+            if index == 0:
+                x = self.attention(x)
+        return CHROMA_LIMIT * torch.tanh(blur(F.pixel_shuffle(self.head(x), 2)) / CHROMA_LIMIT)
+
+
+def _bias(conv: nn.Conv2d) -> Tensor:
+    assert conv.bias is not None
+    return conv.bias
+
+
+def recognizes(state: Mapping[str, Tensor]) -> bool:
+    """Whether `state` is a state dict of `lite`, of whatever widths."""
+    return "encoder.stem.conv.weight" in state and "up.0.shuffle.weight" in state
+
+
+def read_shape(state: Mapping[str, Tensor]) -> LiteShape:
+    """Read the hyper-parameters of `lite` from the shapes of its tensors."""
+    first, second, third, fourth = (state[f"up.{i}.conv.weight"].shape[0] for i in range(4))
+    return LiteShape((first, second, third, fourth), state["attention.query.weight"].shape[0])
+
+
+def from_efficientnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the published EfficientNet-Lite0 weights (PyTorch keys) to those of `Encoder`.
+
+    The classifier's head is left out. Raises KeyError when a tensor is missing.
+    """
+    parts = {"_expand_conv": "expand.conv", "_bn0": "expand.norm"}
+    parts |= {"_depthwise_conv": "depthwise.conv", "_bn1": "depthwise.norm"}
+    parts |= {"_project_conv": "project.conv", "_bn2": "project.norm"}
+    names = {"_conv_stem": "stem.conv", "_bn0": "stem.norm"}
+    blocks: Sequence[str] = [key for key in state if key.startswith("_blocks.")]
+    renamed = {}
+    for key in blocks:
+        _, index, part, leaf = key.split(".")
+        renamed[f"blocks.{index}.{parts[part]}.{leaf}"] = state[key]
+    for old, new in names.items():
+        renamed |= {new + key[len(old) :]: value for key, value in state.items() if key.startswith(old + ".")}
+    return renamed
