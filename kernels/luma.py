@@ -1,0 +1,62 @@
+"""Luma of a picture: what a colorizer sees, and what it may not touch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from colorrt.kernels.arrays import Level, check_plane, contiguous, handed_over, white_of
+from colorrt.kernels.compiling import kernel, prange
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# BT.601's 0.299, 0.587, 0.114 in 65536ths, as in Pillow. They add up to 65536, so that gray stays as it is.
+RED_WEIGHT = 19595
+GREEN_WEIGHT = 38470
+BLUE_WEIGHT = 7471
+
+# 32 bits hold the sum even for uint16 (65535 * 65536 + 32768 < 2**32), and make vectors twice as long as 64.
+_RED = np.uint32(RED_WEIGHT)
+_GREEN = np.uint32(GREEN_WEIGHT)
+_BLUE = np.uint32(BLUE_WEIGHT)
+_HALF = np.uint32(32768)
+_SHIFT = np.uint32(16)
+
+
+def luma(picture: NDArray[Level]) -> NDArray[Level]:
+    """Return the BT.601 luma of a gamma-coded picture.
+
+    Y = (19595 R + 38470 G + 7471 B + 32768) >> 16, bit for bit Pillow's conversion from RGB to L.
+
+    picture: (H, W, 3) RGB or (H, W) gray, uint8 or uint16. Gray is returned as it is, copied only if it is
+    not C-contiguous.
+    Returns (H, W), C-contiguous, in the picture's dtype.
+
+    Raises TypeError for another dtype, ValueError for another shape or an empty picture.
+    Source: ITU-R BT.601; Pillow's integer weights.
+    """
+    white_of(picture, "picture")
+    if picture.ndim == 2:
+        check_plane(picture, "picture")
+        return contiguous(picture)
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
+        raise ValueError(
+            f"picture has to be (H, W, 3) or (H, W) with at least one pixel, got shape {picture.shape}; "
+            "drop an alpha channel first"
+        )
+    plane = np.empty(picture.shape[:2], picture.dtype)
+    _luma_rows(handed_over(picture), plane)
+    return plane
+
+
+@kernel(parallel=True)
+def _luma_rows(picture: NDArray[Level], plane: NDArray[Level]) -> None:
+    height, width = plane.shape
+    for y in prange(height):
+        for x in range(width):
+            red = np.uint32(np.uint32(picture[y, x, 0]) * _RED)
+            green = np.uint32(np.uint32(picture[y, x, 1]) * _GREEN)
+            blue = np.uint32(np.uint32(picture[y, x, 2]) * _BLUE)
+            plane[y, x] = np.uint32(red + green + blue + _HALF) >> _SHIFT

@@ -1,0 +1,29 @@
+"""Compile or load every kernel ahead of the first picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from colorrt.kernels.chroma import render_rgb
+from colorrt.kernels.luma import luma
+from colorrt.kernels.resize import resize_luma
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def warm_up() -> None:
+    """Run every kernel once on a tiny picture, for uint8 and for uint16.
+
+    The first process after an install compiles them (seconds); later ones load them from Numba's cache.
+    """
+    # Larger than the picture, so that chroma is shrunk too.
+    chroma = np.zeros((2, 4, 4), np.float32)
+    pictures: list[NDArray[np.uint8] | NDArray[np.uint16]]
+    pictures = [np.zeros((2, 3, 3), np.uint8), np.zeros((2, 3, 3), np.uint16)]
+    for picture in pictures:
+        plane = luma(picture)
+        resize_luma(plane, 2)
+        render_rgb(plane, chroma)
