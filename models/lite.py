@@ -59,7 +59,8 @@ class ConvNorm(nn.Module):
         """N x C x H x W -> N x C' x ceil(H / stride) x ceil(W / stride)."""
         if self.pad is not None:
             x = F.pad(x, self.pad * 2)
-        return self.norm(self.conv(x))  # type: ignore[no-any-return]
+        normed: Tensor = self.norm(self.conv(x))
+        return normed
 
 
 class InvertedResidual(nn.Module):
@@ -75,7 +76,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """N x C x H x W -> N x C' x ceil(H / stride) x ceil(W / stride)."""
-        y = x if self.expand is None else F.relu6(self.expand(x))
+        y: Tensor = x if self.expand is None else F.relu6(self.expand(x))
         y = self.project(F.relu6(self.depthwise(y)))
         return x + y if self.shortcut else y
 
@@ -90,9 +91,7 @@ class Encoder(nn.Module):
         inside = STEM_CHANNELS
         for expansion, channels, count, stride, kernel in STAGES:
             for index in range(count):
-                blocks.append(
-                    InvertedResidual(inside, channels, expansion, kernel, stride if index == 0 else 1)
-                )
+                blocks.append(InvertedResidual(inside, channels, expansion, kernel, stride if index == 0 else 1))
                 inside = channels
         self.blocks = nn.ModuleList(blocks)
         self.channels = inside

@@ -1,0 +1,104 @@
+"""Fixtures for all rooms: the reference folder, checkpoints of the original networks, and small artifacts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder with what the original networks answer; skips where it is absent."""
+    folder = SHARED / "reference"
+    if not folder.is_dir():
+        pytest.skip("the reference folder with the answers of the original networks is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def artistic_pth(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """DeOldify artistic with reference weights, as fastai saved in 2019: legacy pickle of model and opt."""
+    folder = tmp_path_factory.mktemp("artistic")
+    yield from _make_checkpoint(reference, folder, "artistic", "90766699", "--form", "learner", "--legacy")
+
+
+@pytest.fixture(scope="session")
+def wide_pth(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """DeOldify wide (stable, video) with reference weights: zip container of a bare state dict."""
+    folder = tmp_path_factory.mktemp("wide")
+    yield from _make_checkpoint(reference, folder, "wide", "6cd77978", "--form", "bare")
+
+
+@pytest.fixture(scope="session")
+def make_onnx() -> Callable[..., Path]:
+    """Write small artifacts: chroma is a 1x1 convolution of luma, two numbers and two offsets."""
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper
+
+    from colorrt.contract import METADATA_KEY, Contract
+
+    stamped = Contract("tiny", None, "fp32", "plain", (1, None), 1.0, "0" * 64, 18, "tests")
+
+    def make(
+        path: Path,
+        *,
+        render_factor: int | None = None,
+        weight: tuple[float, float] = (0.0, 0.0),
+        offset: tuple[float, float] = (-0.1, 0.15),
+        channels: int = 2,
+        input_name: str = "luma",
+        fails: bool = False,
+        contract: Contract | str | None = stamped,
+    ) -> Path:
+        """`contract`: its render factor is that of the graph; a string is stamped as it is, None leaves it out.
+        `fails`: the graph loads, and fails at every run."""
+        side: int | str = "S" if render_factor is None else 16 * render_factor
+        outputs = list(weight) + [0.0] * (channels - 2)
+        offsets = list(offset) + [0.0] * (channels - 2)
+        nodes = [helper.make_node("Conv", [input_name, "weight", "offset"], ["plain"], kernel_shape=[1, 1])]
+        initial = [
+            helper.make_tensor("weight", TensorProto.FLOAT, [channels, 1, 1, 1], outputs),
+            helper.make_tensor("offset", TensorProto.FLOAT, [channels], offsets),
+        ]
+        if fails:
+            nodes.append(helper.make_node("Reshape", ["plain", "shape"], ["chroma"]))
+            initial.append(helper.make_tensor("shape", TensorProto.INT64, [2], [7, 11]))
+        else:
+            nodes.append(helper.make_node("Identity", ["plain"], ["chroma"]))
+        graph = helper.make_graph(
+            nodes,
+            "tiny",
+            [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, ["N", 1, side, side])],
+            [helper.make_tensor_value_info("chroma", TensorProto.FLOAT, None)],
+            initial,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+        if contract is not None:
+            if isinstance(contract, Contract):
+                contract = replace(contract, render_factor=render_factor).to_json()
+            helper.set_model_props(model, {METADATA_KEY: contract})
+        onnx.save(model, str(path))
+        return path
+
+    return make
+
+
+def _make_checkpoint(reference: Path, folder: Path, name: str, digest: str, *options: str) -> Iterator[Path]:
+    path = folder / f"{name}.pth"
+    script = reference / "make_reference_checkpoint.py"
+    command = [sys.executable, str(script), str(reference / f"keys_{name}.tsv"), str(path), *options]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert f"content sha256 {digest}" in answer, "this machine makes other reference weights"
+    yield path
+    # Up to a gigabyte; pytest would keep the folders of three runs.
+    path.unlink()
