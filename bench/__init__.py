@@ -1,0 +1,1 @@
+"""Measurements, as commands anyone can run: quality on color photographs, speed side by side."""

@@ -1,0 +1,94 @@
+"""ONNX Runtime beside eager PyTorch on the same network: the same luma, the same threads, in turn, in one process."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import torch
+
+from colorrt.bench.machine import describe_machine
+from colorrt.contract import INPUT, OUTPUT, UNIT
+from colorrt.export.graph import trace
+from colorrt.export.photos import parity_lumas
+from colorrt.models.registry import load_network
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of one picture through the network alone; `ratio`: how many times as fast as eager PyTorch."""
+
+    runner: str
+    p50_ms: float
+    p90_ms: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class SpeedReport:
+    """What a comparison found, and on what machine."""
+
+    model: str
+    render_factor: int
+    threads: int
+    rounds: int
+    timings: tuple[Timing, ...]
+    machine: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as what `json.dumps` takes."""
+        return asdict(self)
+
+
+def compare_speed(weights: Path, render_factor: int, threads: int, rounds: int) -> SpeedReport:
+    """Time the network of a weights file in eager PyTorch and, exported, on ONNX Runtime's CPU provider.
+
+    The runners take turns on the same photographs, so that a machine whose speed drifts favors neither. The ratio is
+    the median of the pairs' ratios. Raises WeightsError when the weights cannot be loaded.
+    """
+    network = load_network(weights)
+    model = trace(network.module, render_factor)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    del model
+    torch.set_num_threads(threads)
+    lumas = [luma[None, None] for luma in parity_lumas(UNIT * render_factor)]
+
+    def eager(luma: np.ndarray[Any, np.dtype[np.float32]]) -> None:
+        with torch.inference_mode():
+            network.module(torch.from_numpy(luma))
+
+    def exported(luma: np.ndarray[Any, np.dtype[np.float32]]) -> None:
+        session.run([OUTPUT], {INPUT: luma})
+
+    runners: dict[str, Callable[[Any], None]] = {
+        f"PyTorch {torch.__version__} eager": eager,
+        f"ONNX Runtime {ort.__version__}": exported,
+    }
+    taken: dict[str, list[float]] = {name: [] for name in runners}
+    for turn in range(rounds + 1):
+        for name, run in runners.items():
+            started = time.perf_counter()
+            run(lumas[turn % len(lumas)])
+            # The first turn warms up.
+            if turn:
+                taken[name].append(1000 * (time.perf_counter() - started))
+    base = next(iter(taken.values()))
+    timings = tuple(
+        Timing(
+            name,
+            statistics.median(times),
+            float(np.quantile(times, 0.9)),
+            statistics.median(first / own for first, own in zip(base, times, strict=True)),
+        )
+        for name, times in taken.items()
+    )
+    return SpeedReport(network.model, render_factor, threads, rounds, timings, describe_machine())
