@@ -1,0 +1,1 @@
+"""From a checkpoint to an artifact: network, ONNX graph, checks, contract."""

@@ -1,0 +1,125 @@
+"""From a network in PyTorch to an ONNX graph: luma in, chroma out, for one size or for all."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from colorrt.contract import HIGHEST_RENDER_FACTOR, INPUT, METADATA_KEY, OUTPUT, UNIT, Contract
+
+# 18 is the lowest opset that torch.onnx.export writes without converting, and every ONNX Runtime and TensorRT
+# that colorrt supports (1.20 and later, 10.3 to 11) reads it.
+OPSET = 18
+BATCH, SIDE = "batch", "side"
+
+
+def trace(network: nn.Module, render_factor: int | None) -> onnx.ModelProto:
+    """Export a luma-to-chroma module as an ONNX model with a free batch.
+
+    `render_factor`: the size of the square is fixed to 16 x render factor pixels; None leaves it free (any
+    multiple of 16). Batch norms that follow a convolution are folded into it. Fixed graphs hold no `Shape`.
+    """
+    if render_factor is None:
+        units = torch.export.Dim("units", min=1, max=HIGHEST_RENDER_FACTOR)
+        side = UNIT * units
+        shapes = ({0: torch.export.Dim("batch", min=1), 2: side, 3: side},)
+        example = torch.rand(2, 1, 4 * UNIT, 4 * UNIT)
+        model = export_module(network, example, shapes)
+        _rename_sides(model)
+        return model
+    size = UNIT * render_factor
+    model = export_module(network, torch.rand(1, 1, size, size), None)
+    _free_batch(model)
+    return model
+
+
+def stamp(model: onnx.ModelProto, contract: Contract) -> None:
+    """Write `contract` into the metadata of `model`, replacing what is there."""
+    kept = [entry for entry in model.metadata_props if entry.key != METADATA_KEY]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    model.metadata_props.add(key=METADATA_KEY, value=contract.to_json())
+    model.producer_name, model.producer_version = "colorrt", contract.producer.removeprefix("colorrt ")
+
+
+def export_module(module: nn.Module, example: torch.Tensor, shapes: tuple[Any, ...] | None) -> onnx.ModelProto:
+    """Export any module of one input and one output, as it is; the tensors are named as the contract has them.
+
+    `example`: an input to trace with. `shapes`: torch.export's dynamic shapes, None for a graph of the example's.
+    """
+    with torch.inference_mode(), _quiet():
+        program = torch.onnx.export(
+            module,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=shapes,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    # The exporter writes the torch graph's names and stack into every node: for people who debug it, not for
+    # those who ship it.
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        del value.metadata_props[:]
+    return model
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the exporter, which reports its stages and the deprecations of its own parts."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def _rename_sides(model: onnx.ModelProto) -> None:
+    for value in (*model.graph.input, *model.graph.output):
+        for axis in (2, 3):
+            value.type.tensor_type.shape.dim[axis].dim_param = SIDE
+
+
+def _free_batch(model: onnx.ModelProto) -> None:
+    """Let a graph that was traced for one picture take any number of them.
+
+    Tracing with a free batch would compute shapes at run time (`Shape`, `Concat`, ...), for nothing: every
+    operator but `Reshape` carries the batch through. A target size of 0 copies the input's.
+    """
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type != "Reshape":
+            continue
+        tensor = constants[node.input[1]]
+        target = numpy_helper.to_array(tensor).copy()
+        target[0] = 0
+        del node.attribute[:]
+        name = f"{node.name or node.output[0]}_target"
+        model.graph.initializer.append(numpy_helper.from_array(target, name))
+        node.input[1] = name
+    used = {name for node in model.graph.node for name in node.input}
+    unused = [tensor for tensor in model.graph.initializer if tensor.name not in used]
+    for tensor in unused:
+        model.graph.initializer.remove(tensor)
+    del model.graph.value_info[:]
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = BATCH
