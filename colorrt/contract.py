@@ -7,7 +7,8 @@ engine, where it lies verbatim in the plan's bytes. Pure data: importing this mo
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
 SCHEMA = 1
@@ -67,25 +68,77 @@ class Contract:
     def from_json(cls, text: str) -> Contract:
         """Read a contract from JSON; fields of newer producers are ignored.
 
-        Raises ValueError, with the reason, when `text` is no contract or one of a newer schema.
+        Raises ValueError, with the reason and what to do, when `text` is no contract, one of another schema, or
+        damaged.
         """
-        table = json.loads(text)
-        if not isinstance(table, dict) or "colorrt_contract" not in table:
-            raise ValueError("it is not a colorrt contract")
-        if table["colorrt_contract"] != SCHEMA:
-            raise ValueError(
-                f"its contract has schema {table['colorrt_contract']}, this colorrt reads {SCHEMA}: upgrade colorrt"
-            )
-        known = {field.name for field in fields(cls)}
-        values: dict[str, Any] = {name: value for name, value in table.items() if name in known}
         try:
-            values["batch"] = tuple(values["batch"])
-            if values.get("parity") is not None:
-                values["parity"] = Parity(**values["parity"])
-            contract = cls(**values)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"its contract is damaged ({error})") from error
-        return contract
+            table = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise _damaged(str(error)) from error
+        if not isinstance(table, dict) or "colorrt_contract" not in table:
+            raise ValueError("it is not a colorrt contract; make one with 'colorrt export'")
+        schema = table["colorrt_contract"]
+        if schema != SCHEMA:
+            raise ValueError(
+                f"its contract has schema {str(schema)[:40]}, and this colorrt reads schema {SCHEMA}; "
+                "upgrade colorrt, or export it again with this one"
+            )
+        values = _fields(table, _KINDS)
+        values["batch"] = _batch(values["batch"])
+        values["saturation"] = float(values["saturation"])
+        if not (math.isfinite(values["saturation"]) and values["saturation"] >= 0):
+            raise _damaged(f"saturation is {values['saturation']}")
+        if values["render_factor"] is not None:
+            try:
+                check_render_factor(values["render_factor"])
+            except ValueError as error:
+                raise _damaged(str(error)) from error
+        parity = table.get("parity")
+        if parity is not None:
+            if not isinstance(parity, dict):
+                raise _damaged(f"parity is {_brief(parity)}")
+            values["parity"] = Parity(**_fields(parity, _PARITY_KINDS))
+        return cls(**values)
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "model": (str,),
+    "render_factor": (int, type(None)),
+    "precision": (str,),
+    "attention": (str,),
+    "batch": (list,),
+    "saturation": (int, float),
+    "weights_sha256": (str,),
+    "opset": (int,),
+    "producer": (str,),
+}
+_PARITY_KINDS: dict[str, tuple[type, ...]] = {"photos": (int,), "mean": (int, float), "worst": (int, float)}
+
+
+def _fields(table: dict[str, Any], kinds: dict[str, tuple[type, ...]]) -> dict[str, Any]:
+    for name, kind in kinds.items():
+        if name not in table:
+            raise _damaged(f"{name} is missing")
+        if not isinstance(table[name], kind) or isinstance(table[name], bool):
+            raise _damaged(f"{name} is {_brief(table[name])}")
+    return {name: table[name] for name in kinds}
+
+
+def _batch(value: list[Any]) -> tuple[int, int | None]:
+    whole = [type(bound) is int for bound in value]
+    if whole == [True, True] and 1 <= value[0] <= value[1]:
+        return value[0], value[1]
+    if whole == [True, False] and value[0] >= 1 and value[1] is None:
+        return value[0], None
+    raise _damaged(f"batch is {_brief(value)}")
+
+
+def _brief(value: object) -> str:
+    return ascii(value)[:40]
+
+
+def _damaged(reason: str) -> ValueError:
+    return ValueError(f"its contract is damaged ({reason}); export it again with 'colorrt export'")
 
 
 def check_render_factor(render_factor: int) -> int:

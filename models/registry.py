@@ -123,7 +123,7 @@ FAMILIES: tuple[Family, ...] = (
         build=_build_deoldify,
         default_saturation=1.0,
         attention_stride=deoldify.ATTENTION_STRIDE,
-        bytes_per_pixel=15000,
+        bytes_per_pixel=6000,
     ),
     Family(
         name="lite",

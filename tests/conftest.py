@@ -93,6 +93,27 @@ def make_onnx() -> Callable[..., Path]:
     return make
 
 
+@pytest.fixture(scope="session")
+def tiny_onnx(make_onnx: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifact of any size that answers one and the same orange everywhere."""
+    return make_onnx(tmp_path_factory.mktemp("tiny") / "tiny.onnx")
+
+
+@pytest.fixture(scope="session")
+def save_gray() -> Callable[..., Path]:
+    """Write small pictures of rising gray, with the folders above them."""
+    import numpy as np
+    from PIL import Image
+
+    def save(path: Path, mode: str = "L", size: tuple[int, int] = (12, 8)) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        levels = np.linspace(30, 220, size[0] * size[1]).astype(np.uint8).reshape(size[::-1])
+        Image.fromarray(levels).convert(mode).save(path)
+        return path
+
+    return save
+
+
 def _make_checkpoint(reference: Path, folder: Path, name: str, digest: str, *options: str) -> Iterator[Path]:
     path = folder / f"{name}.pth"
     script = reference / "make_reference_checkpoint.py"

@@ -1,0 +1,110 @@
+"""`colorrt info`, `colorrt models`, `colorrt doctor`: what an artifact, the package and the machine are."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from colorrt.cli.app import app, guarded, say
+
+OPTIONAL = (
+    ("onnxruntime", "ONNX Runtime", "runs ONNX files", "colorrt"),
+    ("onnxruntime-gpu", "ONNX Runtime GPU", "runs ONNX files on NVIDIA GPUs", "colorrt[gpu]"),
+    ("numba", "Numba", "kernels", "colorrt"),
+    ("torch", "PyTorch", "exports and trains", "colorrt[export]"),
+    ("onnx", "ONNX", "exports", "colorrt[export]"),
+    ("scikit-image", "scikit-image", "measures quality", "colorrt[bench]"),
+)
+
+
+@app.command()
+@guarded
+def info(
+    artifact: Annotated[Path, typer.Argument(help="An ONNX file or an engine.", metavar="ARTIFACT")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the contract as JSON.")] = False,
+) -> None:
+    """Print what an artifact is: its model, sizes, precision and measured parity. Loads no network."""
+    from colorrt.runtime.artifact import read_artifact
+
+    found = read_artifact(artifact)
+    contract = found.contract
+    if as_json:
+        typer.echo(contract.to_json())
+        return
+    size = "any multiple of 16" if contract.size is None else f"{contract.size} x {contract.size}"
+    most = "any number" if contract.batch[1] is None else str(contract.batch[1])
+    parity = contract.parity
+    _table(
+        [
+            ("file", f"{artifact.name}, {found.kind.value}, {artifact.stat().st_size / 1e6:.1f} MB"),
+            ("model", contract.model),
+            ("render factor", "any" if contract.render_factor is None else str(contract.render_factor)),
+            ("square", size),
+            ("precision", contract.precision),
+            ("attention", contract.attention),
+            ("pictures at a time", f"{contract.batch[0]} to {most}"),
+            ("saturation", f"{contract.saturation:g}"),
+            (
+                "parity with PyTorch",
+                "not measured"
+                if parity is None
+                else f"{parity.mean:.1e} mean, {parity.worst:.1e} worst, levels of 255, {parity.photos} photos",
+            ),
+            ("weights", f"sha256 {contract.weights_sha256}"),
+            ("opset", str(contract.opset)),
+            ("made by", contract.producer),
+        ]
+    )
+
+
+@app.command()
+@guarded
+def models() -> None:
+    """List the networks that colorrt knows and the model that ships."""
+    from colorrt.models.catalog import KNOWN_MODELS
+    from colorrt.runtime.artifact import read_artifact
+    from colorrt.runtime.shipped import shipped_artifact
+
+    contract = read_artifact(shipped_artifact()).contract
+    _table([(model.name, f"{model.title}; weights: {model.weights}") for model in KNOWN_MODELS])
+    typer.echo(f"ships in the package: {contract.model}, any render factor, saturation {contract.saturation:g}")
+
+
+@app.command()
+@guarded
+def doctor() -> None:
+    """Tell what this machine has, what 'colorrt run' will use, and what to install for more."""
+    import os
+
+    rows = [
+        ("colorrt", version("colorrt")),
+        ("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        ("cores", f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"),
+    ]
+    missing = []
+    for package, title, purpose, extra in OPTIONAL:
+        try:
+            rows.append((title, version(package)))
+        except PackageNotFoundError:
+            rows.append((title, "not installed"))
+            missing.append(f"{title} {purpose}: pip install '{extra}'")
+    try:
+        from colorrt.runtime.ort import loadable_providers
+
+        providers = ", ".join(name.removesuffix("ExecutionProvider") for name in loadable_providers())
+        rows += [("providers", providers), ("run will use", "ONNX Runtime on the CPU; --device cuda asks for a GPU")]
+    except ImportError as error:
+        rows.append(("run will use", f"nothing: ONNX Runtime does not load ({error})"))
+    _table(rows)
+    for line in missing:
+        typer.echo(line)
+
+
+def _table(rows: list[tuple[str, str]]) -> None:
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        say(f"{name:<{width}}  {value}", err=False)

@@ -1,0 +1,86 @@
+"""The application that commands register with, and how errors leave it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+
+from colorrt.errors import BackendError, ColorrtError, UsageError
+
+P = ParamSpec("P")
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="colorrt",
+    help="Colorize gray pictures: export DeOldify-style networks, run them on any machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn errors into one line on the terminal and an exit code; an interrupt into 130."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except ColorrtError as error:
+            say(f"error: {error}")
+            raise typer.Exit(error.exit_code) from None
+        except MemoryError:
+            say("error: there is not enough memory for this; close other programs, or take a smaller --render-factor")
+            raise typer.Exit(ColorrtError.exit_code) from None
+        except KeyboardInterrupt:
+            say("interrupted: what was finished stays, nothing is half-written")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            raise typer.Exit(0) from None
+
+    return run
+
+
+def say(message: str, *, err: bool = True) -> None:
+    """Print one line, whatever file names are in it: line breaks and the like are escaped."""
+    typer.echo("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in message), err=err)
+
+
+def check_result_file(path: Path | None, inputs: Iterable[Path] = ()) -> None:
+    """Raise UsageError when a file that the command writes at its end could not be written, or is an input."""
+    if path is None:
+        return
+    try:
+        if not path.parent.is_dir():
+            raise UsageError(f"{path}: cannot be written: there is no folder {path.parent}; make it first")
+        if path.is_dir():
+            raise UsageError(f"{path}: cannot be written: it is a folder; name a file in it")
+        if path.exists() and any(source.exists() and path.samefile(source) for source in inputs):
+            raise UsageError(f"{path}: cannot be written: it is one of the inputs; name another file")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}; choose another name") from error
+
+
+def needs(extra: str, error: ImportError) -> BackendError:
+    """Say which extra brings the package that is missing."""
+    return BackendError(
+        f"{error.name or 'a package'} is not installed, and this command needs it: pip install 'colorrt[{extra}]'"
+    )
+
+
+@app.callback(invoke_without_command=True)
+def _colorrt(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        from colorrt import __version__
+
+        typer.echo(f"colorrt {__version__}")
+        raise typer.Exit

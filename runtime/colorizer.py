@@ -1,0 +1,168 @@
+"""The colorizer: a picture of any size in, the same picture in color out, its luma untouched."""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorrt import kernels
+from colorrt.contract import UNIT, Contract, check_render_factor
+from colorrt.errors import PictureError, UsageError
+from colorrt.runtime.artifact import read_artifact
+from colorrt.runtime.pictures import read_picture
+from colorrt.runtime.session import Session, SessionOptions, open_session
+from colorrt.runtime.shipped import SHIPPED_RENDER_FACTOR, shipped_artifact
+
+HIGHEST_SATURATION = 10.0
+
+
+@dataclass(frozen=True)
+class Square:
+    """What the network sees of a picture, and the luma that stays."""
+
+    luma: NDArray[Any]
+    """H x W uint8 or uint16, of the picture itself."""
+    small: NDArray[np.float32]
+    """S x S float32, 0..1."""
+
+
+class Colorizer:
+    """Colorize pictures with one artifact.
+
+    `artifact`: an ONNX file made by `colorrt export`; None takes the model that ships. `render_factor`: 1..64, for
+    graphs of any size (16 when not given); a graph of one size takes only its own. `device`: "auto", "cpu" or
+    "cuda". `threads`: CPU threads, None for all cores.
+
+    Raises ArtifactError or BackendError when the artifact cannot run, UsageError for impossible settings. Usable
+    as a context manager; `close` frees the network.
+    """
+
+    def __init__(
+        self,
+        artifact: str | Path | None = None,
+        *,
+        render_factor: int | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        options = SessionOptions(device, threads)
+        found = read_artifact(Path(artifact) if artifact is not None else shipped_artifact())
+        self.render_factor = choose_render_factor(found.contract, render_factor)
+        if threads is not None:
+            kernels.set_threads(threads)
+        self._session: Session = open_session(found, options)
+
+    @property
+    def contract(self) -> Contract:
+        """What the artifact promises."""
+        return self._session.contract
+
+    @property
+    def backend(self) -> str:
+        """What runs the network, for people."""
+        return self._session.backend
+
+    @property
+    def size(self) -> int:
+        """Side of the square that the network sees, in pixels."""
+        return UNIT * self.render_factor
+
+    def colorize(self, picture: str | Path | NDArray[Any], saturation: float | None = None) -> NDArray[Any]:
+        """Colorize one picture.
+
+        `picture`: a path, or an array H x W or H x W x 3, uint8 or uint16 (of a color picture only the luma is
+        used). `saturation`: factor on the guessed chroma (equation 11 of Salmona et al. 2022), 0..10; None takes
+        the model's own. Returns H x W x 3 in the dtype of the picture; its BT.601 luma is that of the picture
+        within rounding.
+
+        Raises PictureError when the file cannot be read or the network answers nothing finite, ModelError when it
+        fails, UsageError for impossible arrays or saturation.
+        """
+        saturation = self.choose_saturation(saturation)
+        pixels = read_picture(Path(picture)).pixels if isinstance(picture, str | Path) else picture
+        square = self.see(pixels)
+        return self.render(square, self.guess([square])[0], saturation)
+
+    def chroma(self, luma: NDArray[Any]) -> NDArray[np.float32]:
+        """Guess the chroma planes of a luma plane.
+
+        `luma`: H x W, uint8 or uint16. Returns 2 x S x S float32, S = `size`: U = 0.492 (B - Y), V = 0.877 (R - Y)
+        in the units of luma, before saturation. Raises UsageError when `luma` is no plane.
+        """
+        if np.ndim(luma) != 2:
+            raise UsageError(f"luma is one plane, H x W; got an array of {np.ndim(luma)} dimensions")
+        chroma: NDArray[np.float32] = self.guess([self.see(luma)])[0]
+        return chroma
+
+    def see(self, pixels: NDArray[Any]) -> Square:
+        """Take the luma of a picture (H x W or H x W x 3) and squeeze it to the network's square.
+
+        Raises UsageError when `pixels` has another shape or dtype.
+        """
+        try:
+            luma = kernels.luma(pixels)
+            return Square(luma, kernels.resize_luma(luma, self.size))
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"this is not a picture: {error}") from error
+
+    def guess(self, squares: list[Square]) -> NDArray[np.float32]:
+        """Run the network on a batch. Returns N x 2 x S x S float32."""
+        return self._session.run(np.stack([square.small for square in squares])[:, None])
+
+    def render(self, square: Square, chroma: NDArray[np.float32], saturation: float | None = None) -> NDArray[Any]:
+        """Put chroma (2 x S x S) onto the picture's own luma. Returns H x W x 3 in the dtype of the luma.
+
+        Raises PictureError when the network answered with no finite number at all.
+        """
+        if not np.isfinite(chroma).any():
+            raise PictureError("the network answered with no finite number; is its file damaged?")
+        return kernels.render_rgb(square.luma, chroma, self.choose_saturation(saturation))
+
+    def choose_saturation(self, saturation: float | None) -> float:
+        """Return `saturation`, or the model's own for None. Raises UsageError outside 0..10."""
+        if saturation is None:
+            return self.contract.saturation
+        if not (math.isfinite(saturation) and 0 <= saturation <= HIGHEST_SATURATION):
+            raise UsageError(
+                f"saturation {saturation} is outside 0..{HIGHEST_SATURATION:g}; 0 is gray, 1 is the network's guess"
+            )
+        return saturation
+
+    def close(self) -> None:
+        """Free the network."""
+        self._session.close()
+
+    def __enter__(self) -> Colorizer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def choose_render_factor(contract: Contract, asked: int | None) -> int:
+    """Settle the render factor of an artifact.
+
+    Raises UsageError when `asked` is outside 1..64 or is not the one that the artifact was made for.
+    """
+    if asked is not None:
+        try:
+            asked = check_render_factor(operator.index(asked))
+        except (TypeError, ValueError) as error:
+            raise UsageError(str(error)) from error
+    if contract.render_factor is None:
+        return asked or SHIPPED_RENDER_FACTOR
+    if asked is not None and asked != contract.render_factor:
+        raise UsageError(
+            f"this artifact was made for render factor {contract.render_factor}, not {asked}; leave --render-factor "
+            f"out, or export one for it: colorrt export WEIGHTS --render-factor {asked}"
+        )
+    return contract.render_factor

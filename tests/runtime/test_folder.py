@@ -1,0 +1,360 @@
+"""Many pictures: each failure stays with its own, what is written is whole, inputs stay."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorrt.errors import ModelError, PictureError, UsageError
+from colorrt.runtime import folder as folder_module
+from colorrt.runtime.colorizer import Colorizer
+from colorrt.runtime.folder import Outcome, Result, Settings, color_jobs, make_folder
+from colorrt.runtime.jobs import Job, plan_jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DONE, SKIPPED, FAILED = Outcome.DONE, Outcome.SKIPPED, Outcome.FAILED
+
+
+@pytest.fixture(scope="module")
+def colorizer(tiny_onnx: Path) -> Iterator[Colorizer]:
+    with Colorizer(tiny_onnx, render_factor=1) as colorizer:
+        yield colorizer
+
+
+@pytest.fixture
+def photos(save_gray: Callable[..., Path], tmp_path: Path) -> Path:
+    """A folder of six sound pictures, two of them below it."""
+    for name in ("1.jpg", "2.png", "3.tif", "4.bmp", "sub/5.webp", "sub/6.jpg"):
+        save_gray(tmp_path / "photos" / name)
+    return tmp_path / "photos"
+
+
+def color(colorizer: Colorizer, photos: Path, out: Path, **settings: Any) -> list[Result]:
+    heard: list[Result] = []
+    results = color_jobs(colorizer, plan_jobs([str(photos)], out), Settings(**settings), heard.append)
+    assert results == heard
+    return results
+
+
+def outcomes(results: list[Result]) -> list[Outcome]:
+    return [result.outcome for result in results]
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def digest(folder: Path) -> dict[str, str]:
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files(folder)}
+
+
+def test_folder_is_mirrored_in_color_and_itself_unchanged(colorizer: Colorizer, photos: Path, tmp_path: Path) -> None:
+    before = digest(photos)
+    results = color(colorizer, photos, tmp_path / "out")
+    assert outcomes(results) == [DONE] * 6
+    assert digest(photos) == before
+    assert files(tmp_path / "out") == sorted(before)
+    for name in before:
+        with Image.open(tmp_path / "out" / name) as colored:
+            assert (colored.mode, colored.size) == ("RGB", (12, 8))
+            red, _, blue = np.moveaxis(np.asarray(colored).astype(int), -1, 0)
+            assert (red - blue).mean() > 10
+
+
+def test_results_come_in_the_order_of_the_jobs(
+    colorizer: Colorizer, save_gray: Callable[..., Path], tmp_path: Path
+) -> None:
+    # Large and small, sound and broken take their own time each.
+    names = [f"{number:02}.png" for number in range(12)]
+    for number, name in enumerate(names):
+        save_gray(tmp_path / "photos" / name, size=(400, 400) if number % 3 == 0 else (4, 4))
+    (tmp_path / "photos" / names[1]).write_bytes(b"")
+    results = color(colorizer, tmp_path / "photos", tmp_path / "out")
+    assert [result.job.source.name for result in results] == names
+    assert outcomes(results) == [DONE, FAILED] + [DONE] * 10
+
+
+def test_failure_stays_with_its_picture(colorizer: Colorizer, photos: Path, tmp_path: Path) -> None:
+    whole = (photos / "1.jpg").read_bytes()
+    (photos / "1.jpg").write_bytes(whole[: len(whole) // 2])
+    (photos / "2.png").write_text("Dear all,", encoding="utf-8")
+    (photos / "3.tif").write_bytes(b"")
+    results = color(colorizer, photos, tmp_path / "out")
+    assert outcomes(results) == [FAILED] * 3 + [DONE] * 3
+    for result in results[:3]:
+        assert result.reason is not None
+        assert result.reason.startswith(f"{result.job.source}: ")
+        assert "\n" not in result.reason
+    assert files(tmp_path / "out") == ["4.bmp", "sub/5.webp", "sub/6.jpg"]
+
+
+def test_problem_of_a_job_is_its_failure(colorizer: Colorizer, photos: Path, tmp_path: Path) -> None:
+    jobs = plan_jobs([str(tmp_path / "nothing"), str(photos / "1.jpg")], tmp_path / "out")
+    results = color_jobs(colorizer, jobs, Settings(), lambda _: None)
+    assert outcomes(results) == [FAILED, DONE]
+    assert results[0].reason == f"{tmp_path / 'nothing'}: no such file or folder; check the path"
+
+
+def test_what_exists_is_skipped_unless_overwritten(colorizer: Colorizer, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "sub").mkdir(parents=True)
+    (out / "2.png").write_bytes(b"mine")
+    first = color(colorizer, photos, out)
+    assert outcomes(first) == [DONE, SKIPPED, DONE, DONE, DONE, DONE]
+    assert first[1].reason == f"{out / '2.png'} exists"
+    assert (out / "2.png").read_bytes() == b"mine"
+    assert outcomes(color(colorizer, photos, out)) == [SKIPPED] * 6
+    assert outcomes(color(colorizer, photos, out, overwrite=True)) == [DONE] * 6
+    with Image.open(out / "2.png") as colored:
+        assert colored.mode == "RGB"
+
+
+def test_failed_picture_is_tried_again_by_the_next_run(
+    colorizer: Colorizer, save_gray: Callable[..., Path], photos: Path, tmp_path: Path
+) -> None:
+    (photos / "1.jpg").write_bytes(b"")
+    assert outcomes(color(colorizer, photos, tmp_path / "out"))[0] is FAILED
+    save_gray(photos / "1.jpg")
+    assert outcomes(color(colorizer, photos, tmp_path / "out")) == [DONE] + [SKIPPED] * 5
+
+
+def test_formats_that_hold_no_color_become_png(
+    colorizer: Colorizer, save_gray: Callable[..., Path], tmp_path: Path
+) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    save_gray(photos / "a.gif")
+    save_gray(photos / "b.pgm")
+    save_gray(photos / "c.png", mode="LA")
+    Image.fromarray(np.arange(96, dtype=np.uint16).reshape(8, 12) * 600).save(photos / "d.png")
+    Image.new("LA", (5, 4), (120, 40)).save(photos / "e.png")
+    (photos / "e.png").rename(photos / "e.jpg")
+    results = color(colorizer, photos, out)
+    assert outcomes(results) == [DONE] * 5
+    assert [result.job.target.name for result in results] == ["a.png", "b.png", "c.png", "d.png", "e.png"]
+    assert files(out) == ["a.png", "b.png", "c.png", "d.png", "e.png"]
+    with Image.open(out / "e.png") as colored:
+        assert colored.mode == "RGBA"
+        assert colored.getchannel("A").getextrema() == (40, 40)
+    assert outcomes(color(colorizer, photos, out)) == [SKIPPED] * 5
+
+
+def test_sixteen_bits_are_colored_as_eight_are(colorizer: Colorizer, tmp_path: Path) -> None:
+    gray = np.linspace(0, 255, 96).astype(np.uint8).reshape(8, 12)
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(gray).save(tmp_path / "photos" / "8.png")
+    Image.fromarray(gray.astype(np.uint16) * 257).save(tmp_path / "photos" / "16.png")
+    assert outcomes(color(colorizer, tmp_path / "photos", tmp_path / "out")) == [DONE] * 2
+    with Image.open(tmp_path / "out/8.png") as eight, Image.open(tmp_path / "out/16.png") as sixteen:
+        assert np.abs(np.asarray(eight).astype(int) - np.asarray(sixteen)).max() <= 1
+
+
+def test_no_two_pictures_become_one_file(colorizer: Colorizer, save_gray: Callable[..., Path], tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for name in ("a.gif", "a.pgm", "a.png", "b.gif", "b.pgm"):
+        save_gray(photos / name)
+    for _ in range(2):
+        results = color(colorizer, photos, tmp_path / "out", overwrite=True)
+        assert outcomes(results) == [FAILED, FAILED, DONE, DONE, FAILED]
+        assert results[4].reason == (
+            f"{photos / 'b.pgm'}: its output {tmp_path / 'out/b.png'} is that of {photos / 'b.gif'} already; "
+            "color one of them in a run with another -o"
+        )
+
+
+def test_png_in_place_of_a_suffix_never_overwrites_an_input(
+    colorizer: Colorizer, save_gray: Callable[..., Path], tmp_path: Path
+) -> None:
+    gif, png = save_gray(tmp_path / "x/a.gif"), save_gray(tmp_path / "y/a.png")
+    before = png.read_bytes()
+    jobs = plan_jobs([str(gif), str(png)], tmp_path / "y", overwrite=True)
+    results = color_jobs(colorizer, jobs, Settings(overwrite=True), lambda _: None)
+    assert outcomes(results) == [FAILED, FAILED]
+    assert png.read_bytes() == before
+    (alone,) = color_jobs(colorizer, [Job(png, tmp_path / "y/a.gif")], Settings(overwrite=True), lambda _: None)
+    assert alone.reason == f"{png}: its output would overwrite it; name another folder with -o"
+    assert png.read_bytes() == before
+
+
+def test_saturation_and_quality_are_those_of_the_settings(
+    colorizer: Colorizer, save_gray: Callable[..., Path], tmp_path: Path
+) -> None:
+    save_gray(tmp_path / "photos/a.jpg", size=(200, 200))
+    runs: dict[str, dict[str, Any]] = {"gray": {"saturation": 0.0}, "fine": {"quality": 98}, "coarse": {"quality": 20}}
+    for name, settings in runs.items():
+        assert outcomes(color(colorizer, tmp_path / "photos", tmp_path / name, **settings)) == [DONE]
+    with Image.open(tmp_path / "gray/a.jpg") as gray:
+        levels = np.asarray(gray).astype(int)
+    assert np.abs(levels - levels[..., :1]).max() <= 1
+    assert (tmp_path / "fine/a.jpg").stat().st_size > (tmp_path / "coarse/a.jpg").stat().st_size
+
+
+@pytest.mark.parametrize("saturation", [-1.0, float("nan"), 11.0])
+def test_impossible_saturation_is_refused_before_the_first_picture(
+    colorizer: Colorizer, photos: Path, tmp_path: Path, saturation: float
+) -> None:
+    with pytest.raises(UsageError, match=r"is outside 0\.\.10"):
+        color(colorizer, photos, tmp_path / "out", saturation=saturation)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("quality", [0, 101])
+def test_impossible_quality_is_refused_at_once(quality: int) -> None:
+    with pytest.raises(UsageError, match=f"quality {quality} is outside 1..100"):
+        Settings(quality=quality)
+
+
+def test_picture_above_the_limit_of_pixels_fails_alone(
+    colorizer: Colorizer, save_gray: Callable[..., Path], photos: Path, tmp_path: Path
+) -> None:
+    save_gray(photos / "1.jpg", size=(40, 40))
+    results = color(colorizer, photos, tmp_path / "out", max_pixels=1000)
+    assert outcomes(results) == [FAILED] + [DONE] * 5
+    assert "--max-pixels" in str(results[0].reason)
+
+
+def test_output_below_a_file_fails_and_says_why(colorizer: Colorizer, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/sub").write_bytes(b"a file")
+    results = color(colorizer, photos, tmp_path / "out")
+    assert outcomes(results) == [DONE] * 4 + [FAILED] * 2
+    assert results[5].reason == (
+        f"{tmp_path / 'out/sub'}: cannot be made a folder, for there is a file in its place; name another with -o"
+    )
+
+
+def test_folder_in_the_place_of_an_output_fails_alone(colorizer: Colorizer, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "out/1.jpg").mkdir(parents=True)
+    results = color(colorizer, photos, tmp_path / "out", overwrite=True)
+    assert outcomes(results) == [FAILED] + [DONE] * 5
+    assert "it is a folder" in str(results[0].reason)
+
+
+def test_name_that_is_too_long_fails_alone(
+    colorizer: Colorizer, save_gray: Callable[..., Path], tmp_path: Path
+) -> None:
+    long = save_gray(tmp_path / ("x" * 248 + ".png"))
+    short = save_gray(tmp_path / "short.png")
+    results = color_jobs(colorizer, plan_jobs([str(long), str(short)], None), Settings(), lambda _: None)
+    assert outcomes(results) == [FAILED, DONE]
+    assert "name is too long" in str(results[0].reason)
+
+
+def test_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(PictureError, match=r"out: this folder cannot be made \(Permission denied\); name another"):
+        make_folder(tmp_path / "out")
+
+
+def test_full_disk_fails_the_picture_and_leaves_nothing(
+    colorizer: Colorizer, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if ".2.png" in self.name:
+            real(self, data[:10])
+            raise OSError(28, "No space left on device")
+        return real(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    results = color(colorizer, photos, tmp_path / "out")
+    assert outcomes(results) == [DONE, FAILED, DONE, DONE, DONE, DONE]
+    assert "the disk is full" in str(results[1].reason)
+    assert files(tmp_path / "out") == ["1.jpg", "3.tif", "4.bmp", "sub/5.webp", "sub/6.jpg"]
+
+
+@pytest.mark.parametrize("stage", ["read_picture", "see", "render", "write_picture"])
+def test_want_of_memory_fails_the_picture_alone(
+    colorizer: Colorizer, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    place: Any = folder_module if stage.endswith("picture") else colorizer
+    real = getattr(place, stage)
+    calls = iter(range(99))
+
+    def full(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == 0:
+            raise MemoryError
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(place, stage, full)
+    results = color(colorizer, photos, tmp_path / "out")
+    assert sorted(outcomes(results), key=str) == [DONE] * 5 + [FAILED]
+    (failed,) = [result for result in results if result.outcome is FAILED]
+    assert failed.reason is not None
+    assert failed.reason.startswith(f"{failed.job.source}: there is not enough memory")
+
+
+def test_network_without_a_finite_number_fails_each_picture_by_name(
+    make_onnx: Callable[..., Path], photos: Path, tmp_path: Path
+) -> None:
+    nan = float("nan")
+    with Colorizer(make_onnx(tmp_path / "nan.onnx", offset=(nan, nan)), render_factor=1) as colorizer:
+        results = color(colorizer, photos, tmp_path / "out")
+    assert outcomes(results) == [FAILED] * 6
+    assert str(results[0].reason).startswith(f"{photos / '1.jpg'}: the network answered with no finite number")
+
+
+def test_failing_network_ends_the_run_and_keeps_what_is_done(
+    colorizer: Colorizer, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = colorizer.guess, iter(range(99))
+
+    def fails(squares: Any) -> Any:
+        if next(calls) == 3:
+            raise ModelError("tiny: the network failed")
+        return real(squares)
+
+    monkeypatch.setattr(colorizer, "guess", fails)
+    with pytest.raises(ModelError, match="tiny: the network failed"):
+        color(colorizer, photos, tmp_path / "out")
+    assert_whole(tmp_path / "out")
+
+
+def test_interrupt_leaves_whole_files_only(
+    colorizer: Colorizer, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, interrupted = threading.Event(), threading.Event()
+    real_write, real_guess, calls = Path.write_bytes, colorizer.guess, iter(range(99))
+
+    def slow(self: Path, data: bytes) -> int:
+        real_write(self, data[: len(data) // 2])
+        writing.set()
+        interrupted.wait(30)
+        return real_write(self, data)
+
+    def guess(squares: Any) -> Any:
+        if next(calls) == 1:
+            assert writing.wait(30)
+            interrupted.set()
+            raise KeyboardInterrupt
+        return real_guess(squares)
+
+    monkeypatch.setattr(Path, "write_bytes", slow)
+    monkeypatch.setattr(colorizer, "guess", guess)
+    with pytest.raises(KeyboardInterrupt):
+        color(colorizer, photos, tmp_path / "out")
+    assert files(tmp_path / "out") == ["1.jpg"]
+    assert_whole(tmp_path / "out")
+
+
+def assert_whole(folder: Path) -> None:
+    """No file of this folder is hidden or cut off."""
+    for name in files(folder):
+        assert not Path(name).name.startswith(".")
+        with Image.open(folder / name) as image:
+            image.load()
+
+
+def test_no_jobs_are_no_results(colorizer: Colorizer) -> None:
+    assert color_jobs(colorizer, [], Settings(), lambda _: None) == []
