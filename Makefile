@@ -11,7 +11,8 @@ help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
 
 demo: $(VENV)/run.stamp  ## install, colorize samples/ into out/, print where
-	$(BIN)/colorrt run samples -o out --overwrite
+	$(BIN)/colorrt run samples -o out --overwrite --sheet out/before-after.png
+	@echo "the pictures are in out/, all of them side by side in out/before-after.png"
 
 test: $(VENV)/dev.stamp lint types pytest smoke  ## install with what tests need, lint, types, tests, smoke run
 

@@ -50,8 +50,8 @@ def check_structure(model: onnx.ModelProto, *, fixed_size: bool) -> None:
 def measure_parity(model: onnx.ModelProto, network: nn.Module, lumas: Sequence[NDArray[np.float32]]) -> Parity:
     """Run `model` on ONNX Runtime and `network` in PyTorch on each of `lumas` (S x S float32, 0..1).
 
-    The first two also go through together, as a batch, up to 512 pixels. Returns the differences in levels of 255. Raises
-    ExportError when the graph does not run or one of its outputs is not finite.
+    The first two also go through together, as a batch, up to 512 pixels. Returns the differences in levels of 255.
+    Raises ExportError when the graph does not run or one of its outputs is not finite.
     """
     options = ort.SessionOptions()
     options.log_severity_level = 3

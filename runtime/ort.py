@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import cast
 
@@ -27,7 +26,7 @@ class OrtSession:
 
     def __init__(self, artifact: Artifact, options: SessionOptions) -> None:
         provider = PROVIDERS[options.device]
-        if provider not in ort.get_available_providers():
+        if provider not in available_providers():
             raise BackendError(
                 f"{artifact.path}: device {options.device!r} needs ONNX Runtime's {provider}, which is not in the "
                 "installed package; pip install 'colorrt[gpu]' on a machine with an NVIDIA GPU, or take --device cpu"
@@ -94,11 +93,9 @@ class OrtSession:
         self._session = None
 
 
-def loadable_providers() -> list[str]:
-    """Execution providers of the installed ONNX Runtime."""
-    with contextlib.suppress(AttributeError):
-        return list(ort.get_available_providers())
-    return []
+def available_providers() -> list[str]:
+    """Names of the execution providers that the installed ONNX Runtime was built with."""
+    return list(ort.get_available_providers())
 
 
 def _check_graph(artifact: Artifact, session: ort.InferenceSession) -> None:

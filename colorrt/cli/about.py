@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,13 +12,12 @@ import typer
 
 from colorrt.cli.app import app, guarded, say
 
-OPTIONAL = (
-    ("onnxruntime", "ONNX Runtime", "runs ONNX files", "colorrt"),
-    ("onnxruntime-gpu", "ONNX Runtime GPU", "runs ONNX files on NVIDIA GPUs", "colorrt[gpu]"),
-    ("numba", "Numba", "kernels", "colorrt"),
-    ("torch", "PyTorch", "exports and trains", "colorrt[export]"),
-    ("onnx", "ONNX", "exports", "colorrt[export]"),
-    ("scikit-image", "scikit-image", "measures quality", "colorrt[bench]"),
+PARTS = (
+    ("ONNX Runtime", ("onnxruntime", "onnxruntime-gpu"), "runs networks", "colorrt"),
+    ("Numba", ("numba",), "runs the kernels", "colorrt"),
+    ("PyTorch", ("torch",), "exports and trains", "colorrt[export]"),
+    ("ONNX", ("onnx",), "exports", "colorrt[export]"),
+    ("scikit-image", ("scikit-image",), "measures quality", "colorrt[bench]"),
 )
 
 
@@ -78,30 +78,37 @@ def models() -> None:
 @guarded
 def doctor() -> None:
     """Tell what this machine has, what 'colorrt run' will use, and what to install for more."""
-    import os
-
     rows = [
         ("colorrt", version("colorrt")),
         ("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         ("cores", f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"),
     ]
     missing = []
-    for package, title, purpose, extra in OPTIONAL:
-        try:
-            rows.append((title, version(package)))
-        except PackageNotFoundError:
-            rows.append((title, "not installed"))
-            missing.append(f"{title} {purpose}: pip install '{extra}'")
+    for title, packages, purpose, extra in PARTS:
+        found = [f"{package} {release}" for package in packages if (release := _release(package))]
+        rows.append((title, ", ".join(found) or "not installed"))
+        if not found:
+            missing.append(f"{title}, {purpose}: pip install '{extra}'")
     try:
-        from colorrt.runtime.ort import loadable_providers
-
-        providers = ", ".join(name.removesuffix("ExecutionProvider") for name in loadable_providers())
-        rows += [("providers", providers), ("run will use", "ONNX Runtime on the CPU; --device cuda asks for a GPU")]
+        from colorrt.runtime.ort import available_providers
     except ImportError as error:
         rows.append(("run will use", f"nothing: ONNX Runtime does not load ({error})"))
+    else:
+        names = [name.removesuffix("ExecutionProvider") for name in available_providers()]
+        rows.append(("providers", ", ".join(names)))
+        rows.append(("run will use", "ONNX Runtime on the CPU"))
+        gpu = "can be asked for with --device cuda" if "CUDA" in names else "needs pip install 'colorrt[gpu]'"
+        missing.append(f"an NVIDIA GPU {gpu}")
     _table(rows)
     for line in missing:
-        typer.echo(line)
+        say(line, err=False)
+
+
+def _release(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _table(rows: list[tuple[str, str]]) -> None:

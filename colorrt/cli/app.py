@@ -52,12 +52,15 @@ def say(message: str, *, err: bool = True) -> None:
     typer.echo("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in message), err=err)
 
 
-def check_result_file(path: Path | None, inputs: Iterable[Path] = ()) -> None:
-    """Raise UsageError when a file that the command writes at its end could not be written, or is an input."""
+def check_result_file(path: Path | None, inputs: Iterable[Path] = (), to_be_made: Path | None = None) -> None:
+    """Raise UsageError when a file that the command writes at its end could not be written, or is an input.
+
+    `to_be_made`: a folder that the command makes before.
+    """
     if path is None:
         return
     try:
-        if not path.parent.is_dir():
+        if not path.parent.is_dir() and path.parent != to_be_made:
             raise UsageError(f"{path}: cannot be written: there is no folder {path.parent}; make it first")
         if path.is_dir():
             raise UsageError(f"{path}: cannot be written: it is a folder; name a file in it")

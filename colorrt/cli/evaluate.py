@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,7 +65,7 @@ def evaluate(
         }
         if curve is not None:
             points = draw_curve(colorizer, photos, CURVE_SATURATIONS, curve)
-            table["curve"] = [vars(point) for point in points]
+            table["curve"] = [asdict(point) for point in points]
             for point in points:
                 figures = f"{point.psnr_db:.2f} dB at colorfulness {point.colorfulness:.1f}"
                 typer.echo(f"saturation {point.saturation:4.2f}: {figures}")

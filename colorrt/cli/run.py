@@ -54,6 +54,9 @@ def run(
         int | None, typer.Option(min=1, help="Refuse pictures of more pixels than this (a guard against bombs).")
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write what became of each picture as JSON.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a proof sheet as PNG: up to 24 of the pictures, before and after.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Colorize pictures; the luma of each is kept exactly.
@@ -67,7 +70,8 @@ def run(
     from colorrt.runtime.pictures import DEFAULT_MAX_PIXELS
 
     jobs = plan_jobs(sources, output, overwrite=overwrite)
-    check_result_file(report, [job.source for job in jobs])
+    for path in (report, sheet):
+        check_result_file(path, [job.source for job in jobs], to_be_made=output)
     with Colorizer(engine, render_factor=render_factor, device=device, threads=threads) as colorizer:
         colorizer.choose_saturation(saturation)
         _make_output(output, jobs)
@@ -78,6 +82,8 @@ def run(
             results = color_jobs(colorizer, jobs, settings, progress.advance)
     if report is not None:
         _write_report(report, results)
+    if sheet is not None:
+        _write_sheet(sheet, results)
     _summarize(results, output, quiet=quiet)
 
 
@@ -149,6 +155,15 @@ def _write_report(path: Path, results: Sequence[Result]) -> None:
     ]
     with atomic_path(path, UsageError) as part:
         part.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+def _write_sheet(path: Path, results: Sequence[Result]) -> None:
+    from colorrt.bench.proof import write_proof
+    from colorrt.runtime.folder import Outcome
+
+    pairs = [(result.job.source, result.job.target) for result in results if result.outcome is not Outcome.FAILED]
+    if pairs:
+        write_proof(path, pairs)
 
 
 def _summarize(results: Sequence[Result], output: Path | None, *, quiet: bool) -> None:

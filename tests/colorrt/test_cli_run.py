@@ -301,3 +301,22 @@ def test_version_and_help_answer(colorrt: Command) -> None:
         result = colorrt(*arguments)
         assert result.exit_code == 0
         assert "Usage: " in result.stdout
+
+
+def test_sheet_shows_before_and_after_and_leaves_out_failures(run: Command, save_gray: Save, tmp_path: Path) -> None:
+    save_gray(tmp_path / "photos" / "a.jpg")
+    (tmp_path / "photos" / "b.jpg").write_text("no picture")
+    result = run("photos", "-o", "out", "--sheet", "out/proof.png")
+    assert result.exit_code == 1
+    assert files(tmp_path / "out") == ["a.jpg", "proof.png"]
+    with Image.open(tmp_path / "out" / "proof.png") as sheet:
+        assert sheet.width > sheet.height
+    assert is_color(tmp_path / "out" / "a.jpg")
+
+
+def test_doctor_tells_what_run_will_use(colorrt: Command) -> None:
+    result = colorrt("doctor")
+    assert result.exit_code == 0
+    assert "run will use" in result.stdout
+    assert "ONNX Runtime on the CPU" in result.stdout
+    assert "--device cuda" in result.stdout or "colorrt[gpu]" in result.stdout
