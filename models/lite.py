@@ -178,7 +178,7 @@ def read_shape(state: Mapping[str, Tensor]) -> LiteShape:
 def from_efficientnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the published EfficientNet-Lite0 weights (PyTorch keys) to those of `Encoder`.
 
-    The classifier's head is left out. Raises KeyError when a tensor is missing.
+    The classifier's head is left out. Raises KeyError for a layer that EfficientNet-Lite0 does not have.
     """
     parts = {"_expand_conv": "expand.conv", "_bn0": "expand.norm"}
     parts |= {"_depthwise_conv": "depthwise.conv", "_bn1": "depthwise.norm"}

@@ -6,13 +6,15 @@ import io
 import queue
 import tarfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+
+from colorrt.errors import UsageError
 
 PICTURE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 # Mean of |U| + |V| (units of luma, 0..1) under which a photograph teaches nothing but gray.
@@ -33,7 +35,8 @@ def read_photos(sources: Sequence[Path], short_side: int) -> Photos:
     """Read every picture in `sources` (folders, searched recursively, and .tar shards) into memory.
 
     Pictures are reduced to `short_side` pixels where they are larger. Gray and near-gray pictures and corrupt
-    files are counted and left out. Raises FileNotFoundError when a source does not exist.
+    files are counted and left out. Raises FileNotFoundError when a source does not exist, UsageError when a file
+    is no tar shard or a damaged one.
     """
     pictures: list[Photo] = []
     gray = corrupt = 0
@@ -41,7 +44,8 @@ def read_photos(sources: Sequence[Path], short_side: int) -> Photos:
         for data in _read_files(source):
             try:
                 picture = _decode(data, short_side)
-            except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+            # Pillow lets damage inside of PNG through as SyntaxError and ValueError.
+            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
                 corrupt += 1
                 continue
             if _colorfulness(picture) < GRAY_LIMIT:
@@ -56,14 +60,22 @@ def _read_files(source: Path) -> Iterator[bytes]:
         raise FileNotFoundError(source)
     if source.is_dir():
         for path in sorted(source.rglob("*")):
-            if path.suffix.lower() in PICTURE_SUFFIXES:
+            if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
                 yield path.read_bytes()
         return
-    with tarfile.open(source) as shard:
-        for member in shard:
-            stream = shard.extractfile(member)
-            if stream is not None and Path(member.name).suffix.lower() in PICTURE_SUFFIXES:
-                yield stream.read()
+    try:
+        with tarfile.open(source) as shard:
+            for member in shard:
+                stream = shard.extractfile(member)
+                if stream is not None and Path(member.name).suffix.lower() in PICTURE_SUFFIXES:
+                    yield stream.read()
+    # KeyError: a link to a member that is not there.
+    except (tarfile.TarError, EOFError, KeyError) as error:
+        # tarfile tells of each compression that it tried in a line of its own.
+        reason = str(error).partition("\n")[0].rstrip(":")
+        raise UsageError(
+            f"{source}: no tar shard, or a damaged one ({reason}); give a folder of photographs or pack it again"
+        ) from error
 
 
 def _decode(data: bytes, short_side: int) -> Photo:
@@ -80,9 +92,7 @@ def _decode(data: bytes, short_side: int) -> Photo:
 def _colorfulness(picture: Photo) -> float:
     small = picture[::4, ::4].astype(np.float32) / 255
     luma = small @ np.array([0.299, 0.587, 0.114], np.float32)
-    return float(
-        np.mean(np.abs(0.492 * (small[..., 2] - luma)) + np.abs(0.877 * (small[..., 0] - luma)))
-    )
+    return float(np.mean(np.abs(0.492 * (small[..., 2] - luma)) + np.abs(0.877 * (small[..., 0] - luma))))
 
 
 def square(picture: Photo, size: int, smallest: float, generator: np.random.Generator) -> Photo:
@@ -102,12 +112,15 @@ def square(picture: Photo, size: int, smallest: float, generator: np.random.Gene
 
 def squares(
     photos: Sequence[Photo], size: int, batch: int, smallest: float, seed: int
-) -> Iterator[NDArray[np.uint8]]:
+) -> Generator[NDArray[np.uint8], None, None]:
     """Yield batches (batch x size x size x 3 uint8) without end, each photograph once an epoch.
 
     A thread prepares the next batches while the current one is used. The sequence depends on `seed` alone.
+    Raises what went wrong in the thread, and UsageError when there are no photographs.
     """
-    ready: queue.Queue[NDArray[np.uint8]] = queue.Queue(maxsize=4)
+    if not photos:
+        raise UsageError("no photographs to cut squares of; give a folder or shard with color photographs")
+    ready: queue.Queue[NDArray[np.uint8] | Exception] = queue.Queue(maxsize=4)
     stop = threading.Event()
 
     def fill() -> None:
@@ -122,18 +135,27 @@ def squares(
                 if stop.is_set():
                     return
 
-    thread = threading.Thread(target=fill, daemon=True)
+    def fill_or_tell() -> None:
+        try:
+            fill()
+        except Exception as error:  # Unsaid, it would leave the training waiting forever.
+            _put(ready, error, stop)
+
+    thread = threading.Thread(target=fill_or_tell, daemon=True)
     thread.start()
     try:
         while True:
-            yield ready.get()
+            item = ready.get()
+            if isinstance(item, Exception):
+                raise item
+            yield item
     finally:
         stop.set()
         thread.join()
 
 
 def _put(
-    ready: queue.Queue[NDArray[np.uint8]], item: NDArray[np.uint8], stop: threading.Event
+    ready: queue.Queue[NDArray[np.uint8] | Exception], item: NDArray[np.uint8] | Exception, stop: threading.Event
 ) -> None:
     while not stop.is_set():
         try:

