@@ -142,7 +142,7 @@ def _opened(source: Path) -> Iterator[tarfile.TarFile]:
         archive = tarfile.open(source)  # noqa: SIM115 -- closed below, out of the reach of this except
     except _TAR_FAILURES as error:
         raise UsageError(
-            f"{source} cannot be read as a tar archive ({_reason(error)}); "
+            f"{source} is not a folder and cannot be read as a tar archive; "
             "name a folder of photos or a tar archive of them"
         ) from error
     with archive:
