@@ -25,7 +25,7 @@ def write_proof(path: Path, pairs: Sequence[tuple[Path, Path]]) -> None:
     """
     chosen = [pairs[index] for index in even_choice(len(pairs), MOST)]
     rows = [tuple(_thumbnail(file) for file in pair) for pair in chosen]
-    write_sheet(path, rows, TITLES, columns=3 if len(rows) > 2 else 1, height=HEIGHT)
+    write_sheet(path, rows, TITLES, columns=1 if len(rows) <= 3 else 3, height=HEIGHT)
 
 
 def _thumbnail(path: Path) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 from torch.optim import AdamW
 
@@ -75,7 +75,7 @@ def save_weights(network: nn.Module, path: Path) -> None:
         if not name.endswith("num_batches_tracked")
     }
     part = path.with_suffix(".part")
-    save_file(tensors, part)
+    part.write_bytes(save(tensors))
     part.replace(path)
 
 
