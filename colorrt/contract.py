@@ -19,6 +19,8 @@ UNIT = 16
 """Pixels of the square per unit of render factor: S = 16 x render factor."""
 HIGHEST_RENDER_FACTOR = 64
 INPUT, OUTPUT = "luma", "chroma"
+FLAVORS = ("tensorrt", "tensorrt_rtx")
+NOT_YET_RUN = "not yet run"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,25 @@ class Parity:
     """Mean absolute difference."""
     worst: float
     """Largest absolute difference."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a TensorRT engine adds to the contract of the graph it was built from."""
+
+    flavor: str
+    """"tensorrt" or "tensorrt_rtx": the Python package that built it, and the one that runs it."""
+    version: str
+    capabilities: tuple[str, ...]
+    """Compute capabilities of the GPUs it runs on ("8.6"); empty: the builder's word for any that its flavor takes."""
+    gpu: str | None
+    """The GPU that it was built on; None: built ahead of time, on a machine without one."""
+    proof: str
+    """What shows that it does what it says: NOT_YET_RUN, or where it ran against its graph."""
+    optimum: int
+    """Pictures at a time that it was tuned for."""
+    render_factors: tuple[int, int, int] | None = None
+    """Of an engine of any size: the least, the tuned and the largest render factor; else None."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +74,11 @@ class Contract:
     opset: int
     producer: str
     parity: Parity | None = None
+    """Of the graph against PyTorch."""
+    precision_parity: Parity | None = None
+    """Of a graph or engine of lower precision against the FP32 graph that it was made from."""
+    engine: Engine | None = None
+    """None: an ONNX graph."""
 
     @property
     def size(self) -> int | None:
@@ -93,11 +119,9 @@ class Contract:
                 check_render_factor(values["render_factor"])
             except ValueError as error:
                 raise _damaged(str(error)) from error
-        parity = table.get("parity")
-        if parity is not None:
-            if not isinstance(parity, dict):
-                raise _damaged(f"parity is {_brief(parity)}")
-            values["parity"] = Parity(**_fields(parity, _PARITY_KINDS))
+        for name in ("parity", "precision_parity"):
+            values[name] = _parity(name, table.get(name))
+        values["engine"] = _engine(table.get("engine"))
         return cls(**values)
 
 
@@ -113,6 +137,15 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "producer": (str,),
 }
 _PARITY_KINDS: dict[str, tuple[type, ...]] = {"photos": (int,), "mean": (int, float), "worst": (int, float)}
+_ENGINE_KINDS: dict[str, tuple[type, ...]] = {
+    "flavor": (str,),
+    "version": (str,),
+    "capabilities": (list,),
+    "gpu": (str, type(None)),
+    "proof": (str,),
+    "optimum": (int,),
+    "render_factors": (list, type(None)),
+}
 
 
 def _fields(table: dict[str, Any], kinds: dict[str, tuple[type, ...]]) -> dict[str, Any]:
@@ -122,6 +155,36 @@ def _fields(table: dict[str, Any], kinds: dict[str, tuple[type, ...]]) -> dict[s
         if not isinstance(table[name], kind) or isinstance(table[name], bool):
             raise _damaged(f"{name} is {_brief(table[name])}")
     return {name: table[name] for name in kinds}
+
+
+def _parity(name: str, table: Any) -> Parity | None:
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        raise _damaged(f"{name} is {_brief(table)}")
+    return Parity(**_fields(table, _PARITY_KINDS))
+
+
+def _engine(table: Any) -> Engine | None:
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        raise _damaged(f"engine is {_brief(table)}")
+    values = _fields(table, _ENGINE_KINDS)
+    if values["flavor"] not in FLAVORS:
+        raise _damaged(f"flavor is {_brief(values['flavor'])}")
+    if not all(isinstance(capability, str) for capability in values["capabilities"]):
+        raise _damaged(f"capabilities is {_brief(values['capabilities'])}")
+    values["capabilities"] = tuple(values["capabilities"])
+    factors = values["render_factors"]
+    if factors is not None:
+        if len(factors) != 3 or any(type(factor) is not int for factor in factors):
+            raise _damaged(f"render_factors is {_brief(factors)}")
+        least, tuned, largest = factors
+        if not 1 <= least <= tuned <= largest <= HIGHEST_RENDER_FACTOR:
+            raise _damaged(f"render_factors is {_brief(factors)}")
+        values["render_factors"] = (least, tuned, largest)
+    return Engine(**values)
 
 
 def _batch(value: list[Any]) -> tuple[int, int | None]:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from colorrt.cli.app import app, guarded, say
+from colorrt.contract import Engine, Parity
 
 PARTS = (
     ("ONNX Runtime", ("onnxruntime", "onnxruntime-gpu"), "runs networks", "colorrt"),
@@ -37,7 +38,8 @@ def info(
         return
     size = "any multiple of 16" if contract.size is None else f"{contract.size} x {contract.size}"
     most = "any number" if contract.batch[1] is None else str(contract.batch[1])
-    parity = contract.parity
+    engine = contract.engine
+    rows = [] if engine is None else _engine_rows(engine)
     _table(
         [
             ("file", f"{artifact.name}, {found.kind.value}, {artifact.stat().st_size / 1e6:.1f} MB"),
@@ -48,17 +50,33 @@ def info(
             ("attention", contract.attention),
             ("pictures at a time", f"{contract.batch[0]} to {most}"),
             ("saturation", f"{contract.saturation:g}"),
-            (
-                "parity with PyTorch",
-                "not measured"
-                if parity is None
-                else f"{parity.mean:.1e} mean, {parity.worst:.1e} worst, levels of 255, {parity.photos} photos",
-            ),
+            ("parity with PyTorch", _parity(contract.parity)),
+            *([] if contract.precision == "fp32" else [("parity with FP32", _parity(contract.precision_parity))]),
+            *rows,
             ("weights", f"sha256 {contract.weights_sha256}"),
             ("opset", str(contract.opset)),
             ("made by", contract.producer),
         ]
     )
+
+
+def _parity(parity: Parity | None) -> str:
+    if parity is None:
+        return "not measured"
+    return f"{parity.mean:.1e} mean, {parity.worst:.1e} worst, levels of 255, {parity.photos} photos"
+
+
+def _engine_rows(engine: Engine) -> list[tuple[str, str]]:
+    rows = [
+        ("built by", f"{engine.flavor} {engine.version}, {engine.gpu or 'on a machine without a GPU'}"),
+        ("runs on", f"compute capability {', '.join(engine.capabilities) or 'of any GPU that its builder takes'}"),
+        ("tuned for", f"{engine.optimum} at a time"),
+        ("proof", engine.proof),
+    ]
+    if engine.render_factors is not None:
+        least, tuned, largest = engine.render_factors
+        rows.append(("render factors", f"{least} to {largest}, tuned for {tuned}"))
+    return rows
 
 
 @app.command()

@@ -10,11 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colorrt.contract import MARK, SCHEMA, Contract, Parity, check_render_factor
+from colorrt.contract import FLAVORS, MARK, NOT_YET_RUN, SCHEMA, Contract, Engine, Parity, check_render_factor
 
 PLAIN = Contract("lite", 16, "fp32", "plain", (1, 4), 1.0, "ab" * 32, 18, "colorrt 0.1.0", Parity(6, 1e-5, 2e-4))
 
 finite = st.floats(0, 1e6, allow_nan=False)
+parities = st.one_of(st.none(), st.builds(Parity, photos=st.integers(1, 99), mean=finite, worst=finite))
+engines = st.builds(
+    Engine,
+    flavor=st.sampled_from(FLAVORS),
+    version=st.text(),
+    capabilities=st.lists(st.text()).map(tuple),
+    gpu=st.one_of(st.none(), st.text()),
+    proof=st.text(),
+    optimum=st.integers(1, 64),
+    render_factors=st.one_of(st.none(), st.lists(st.integers(1, 64), min_size=3, max_size=3).map(sorted).map(tuple)),
+)
 batches = st.tuples(st.integers(1, 8), st.one_of(st.none(), st.integers(8, 64)))
 contracts = st.builds(
     Contract,
@@ -27,7 +38,9 @@ contracts = st.builds(
     weights_sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
     opset=st.integers(1, 30),
     producer=st.text(),
-    parity=st.one_of(st.none(), st.builds(Parity, photos=st.integers(1, 99), mean=finite, worst=finite)),
+    parity=parities,
+    precision_parity=parities,
+    engine=st.one_of(st.none(), engines),
 )
 
 
@@ -168,3 +181,39 @@ def test_render_factors_from_1_to_64_pass(render_factor: int) -> None:
 def test_other_render_factors_are_refused_with_the_range(render_factor: int) -> None:
     with pytest.raises(ValueError, match=rf"render factor {render_factor} is outside 1\.\.64"):
         check_render_factor(render_factor)
+
+
+BUILT = replace(PLAIN, engine=Engine("tensorrt_rtx", "1.7.1", ("8.6", "12.0"), None, NOT_YET_RUN, 4))
+
+
+def test_contract_of_before_there_were_engines_still_reads() -> None:
+    table = json.loads(PLAIN.to_json())
+    del table["engine"], table["precision_parity"]
+    assert Contract.from_json(json.dumps(table)) == PLAIN
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("flavor", "tensorflow"),
+        ("capabilities", [8.6]),
+        ("capabilities", "8.6"),
+        ("optimum", None),
+        ("gpu", 3),
+        ("render_factors", [8, 16]),
+        ("render_factors", [16, 8, 24]),
+        ("render_factors", [8, 16, 65]),
+        ("render_factors", [8, True, 16]),
+    ],
+)
+def test_damaged_engine_is_named(name: str, value: object) -> None:
+    table = json.loads(BUILT.to_json())
+    table["engine"][name] = value
+    with pytest.raises(ValueError, match=f"damaged .{name} is"):
+        Contract.from_json(json.dumps(table))
+
+
+@pytest.mark.parametrize("name", ["parity", "precision_parity", "engine"])
+def test_table_that_is_none_is_named(name: str) -> None:
+    with pytest.raises(ValueError, match=f"damaged .{name} is 'much'"):
+        Contract.from_json(changed(**{name: "much"}))
