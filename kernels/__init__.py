@@ -5,10 +5,20 @@ numpy arrays in, numpy arrays out; no other package than numba and numpy is impo
 
 from __future__ import annotations
 
-from colorrt.kernels.chroma import render_rgb
-from colorrt.kernels.compiling import set_threads, thread_limit
+from colorrt.kernels.chroma import render_planes, render_rgb
+from colorrt.kernels.compiling import on_first_compile, set_threads, thread_limit
 from colorrt.kernels.luma import luma
 from colorrt.kernels.resize import resize_luma, resize_plane
 from colorrt.kernels.warming import warm_up
 
-__all__ = ["luma", "render_rgb", "resize_luma", "resize_plane", "set_threads", "thread_limit", "warm_up"]
+__all__ = [
+    "luma",
+    "on_first_compile",
+    "render_planes",
+    "render_rgb",
+    "resize_luma",
+    "resize_plane",
+    "set_threads",
+    "thread_limit",
+    "warm_up",
+]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from colorrt.kernels.arrays import Level, check_plane, contiguous, handed_over, white_of
-from colorrt.kernels.compiling import kernel, prange
+from colorrt.kernels.compiling import inner, striped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,17 +46,23 @@ def luma(picture: NDArray[Level]) -> NDArray[Level]:
             f"picture has to be (H, W, 3) or (H, W) with at least one pixel, got shape {picture.shape}; "
             "drop an alpha channel first"
         )
-    plane = np.empty(picture.shape[:2], picture.dtype)
-    _luma_rows(handed_over(picture), plane)
+    height, width = picture.shape[:2]
+    plane = np.empty((height, width), picture.dtype)
+    _luma_rows(height, handed_over(picture).reshape(height, 3 * width), plane)
     return plane
 
 
-@kernel(parallel=True)
-def _luma_rows(picture: NDArray[Level], plane: NDArray[Level]) -> None:
-    height, width = plane.shape
-    for y in prange(height):
-        for x in range(width):
-            red = np.uint32(np.uint32(picture[y, x, 0]) * _RED)
-            green = np.uint32(np.uint32(picture[y, x, 1]) * _GREEN)
-            blue = np.uint32(np.uint32(picture[y, x, 2]) * _BLUE)
-            plane[y, x] = np.uint32(red + green + blue + _HALF) >> _SHIFT
+@striped
+def _luma_rows(start: int, stop: int, picture: NDArray[Level], plane: NDArray[Level]) -> None:
+    for y in range(start, stop):
+        _luma_row(picture[y], plane[y])
+
+
+@inner
+def _luma_row(picture: NDArray[Level], row: NDArray[Level]) -> None:
+    # Flat: of a load with a stride of three LLVM makes shuffles, of a two-dimensional one single loads.
+    for x in range(row.size):
+        red = np.uint32(np.uint32(picture[3 * x]) * _RED)
+        green = np.uint32(np.uint32(picture[3 * x + 1]) * _GREEN)
+        blue = np.uint32(np.uint32(picture[3 * x + 2]) * _BLUE)
+        row[x] = np.uint32(red + green + blue + _HALF) >> _SHIFT

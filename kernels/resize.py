@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from colorrt.kernels.arrays import check_float32, check_plane, handed_over, white_of
-from colorrt.kernels.compiling import inner, kernel, prange
+from colorrt.kernels.compiling import inner, striped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,25 +95,45 @@ def _resize(plane: NDArray[Any], height: int, width: int, unit: float) -> NDArra
     rows = triangle_taps(plane.shape[0], height)
     columns = triangle_taps(plane.shape[1], width)
     resized = np.empty((height, width), np.float32)
-    _resize_rows(handed_over(plane), rows, columns, np.float32(unit), resized)
+    _resize_rows(height, handed_over(plane), rows, columns, np.float32(unit), resized)
     return resized
 
 
-@kernel(parallel=True)
+@striped
 def _resize_rows(
-    plane: NDArray[Any], rows: Taps, columns: Taps, unit: np.float32, resized: NDArray[np.float32]
+    start: int,
+    stop: int,
+    plane: NDArray[Any],
+    rows: Taps,
+    columns: Taps,
+    unit: np.float32,
+    resized: NDArray[np.float32],
 ) -> None:
     # Rows are mixed first, into one buffer a thread: a sum of whole rows is what vector instructions do best,
     # and nothing larger than a row is kept between the passes. Mixing the columns of every input row first
     # gives the same sums in another order, at less than half the speed.
-    height, width = resized.shape
-    for y in prange(height):
-        mixed = np.zeros(plane.shape[1], np.float32)
-        for k in range(rows.length[y]):
-            _add_row(mixed, plane[rows.first[y] + k], rows.weights[y, k] * unit)
+    width = resized.shape[1]
+    mixed = np.empty(plane.shape[1], np.float32)
+    for y in range(start, stop):
+        first, count = rows.first[y], rows.length[y]
+        mixed[:] = np.float32(0.0)
+        # Two rows at once halve the trips of the sums to memory and back.
+        for k in range(0, count - 1, 2):
+            upper, lower = rows.weights[y, k] * unit, rows.weights[y, k + 1] * unit
+            _add_two_rows(mixed, plane[first + k], upper, plane[first + k + 1], lower)
+        if count % 2 == 1:
+            _add_row(mixed, plane[first + count - 1], rows.weights[y, count - 1] * unit)
         for x in range(width):
-            first = columns.first[x]
-            resized[y, x] = _dot(mixed[first : first + columns.length[x]], columns.weights[x])
+            left = columns.first[x]
+            resized[y, x] = _dot(mixed[left : left + columns.length[x]], columns.weights[x])
+
+
+@inner
+def _add_two_rows(
+    mixed: NDArray[np.float32], upper: NDArray[Any], above: np.float32, lower: NDArray[Any], below: np.float32
+) -> None:
+    for x in range(mixed.size):
+        mixed[x] += above * np.float32(upper[x]) + below * np.float32(lower[x])
 
 
 @inner

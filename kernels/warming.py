@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from colorrt.kernels.chroma import render_rgb
+from colorrt.kernels.chroma import render_planes, render_rgb
 from colorrt.kernels.luma import luma
 from colorrt.kernels.resize import resize_luma
 
@@ -26,4 +26,5 @@ def warm_up() -> None:
     for picture in pictures:
         plane = luma(picture)
         resize_luma(plane, 2)
-        render_rgb(plane, chroma)
+        render_rgb(plane, chroma, guide=chroma[0])
+    render_planes(luma(np.zeros((2, 3, 3), np.uint8)), chroma, guide=chroma[0])

@@ -16,11 +16,13 @@ from colorrt import kernels
 from colorrt.contract import UNIT, Contract, check_render_factor
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.artifact import read_artifact
+from colorrt.runtime.paint import Paint
 from colorrt.runtime.pictures import read_picture
 from colorrt.runtime.session import Session, SessionOptions, open_session
 from colorrt.runtime.shipped import SHIPPED_RENDER_FACTOR, shipped_artifact
 
 HIGHEST_SATURATION = 10.0
+UPSAMPLING = ("guided", "bilinear")
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Colorizer:
 
     `artifact`: an ONNX file made by `colorrt export`; None takes the model that ships. `render_factor`: 1..64, for
     graphs of any size (16 when not given); a graph of one size takes only its own. `device`: "auto", "cpu" or
-    "cuda". `threads`: CPU threads, None for all cores.
+    "cuda". `threads`: CPU threads, None for all cores. `upsample`: how chroma comes to the picture's size: "guided"
+    follows the edges of its luma, "bilinear" does not (as DeOldify).
 
     Raises ArtifactError or BackendError when the artifact cannot run, UsageError for impossible settings. Usable
     as a context manager; `close` frees the network.
@@ -51,7 +54,11 @@ class Colorizer:
         render_factor: int | None = None,
         device: str = "auto",
         threads: int | None = None,
+        upsample: str = "guided",
     ) -> None:
+        if upsample not in UPSAMPLING:
+            raise UsageError(f"there is no upsampling {upsample!r}; take {' or '.join(UPSAMPLING)}")
+        self.upsample = upsample
         options = SessionOptions(device, threads)
         found = read_artifact(Path(artifact) if artifact is not None else shipped_artifact())
         self.render_factor = choose_render_factor(found.contract, render_factor)
@@ -116,14 +123,22 @@ class Colorizer:
         """Run the network on a batch. Returns N x 2 x S x S float32."""
         return self._session.run(np.stack([square.small for square in squares])[:, None])
 
-    def render(self, square: Square, chroma: NDArray[np.float32], saturation: float | None = None) -> NDArray[Any]:
-        """Put chroma (2 x S x S) onto the picture's own luma. Returns H x W x 3 in the dtype of the luma.
+    def paint(self, square: Square, chroma: NDArray[np.float32], saturation: float | None = None) -> Paint:
+        """Make the chroma (2 x S x S) that `guess` answered for this square ready to be put onto the picture.
 
-        Raises PictureError when the network answered with no finite number at all.
+        Raises PictureError when the network answered with no finite number at all, UsageError for an impossible
+        saturation.
         """
         if not np.isfinite(chroma).any():
             raise PictureError("the network answered with no finite number; is its file damaged?")
-        return kernels.render_rgb(square.luma, chroma, self.choose_saturation(saturation))
+        return Paint(chroma, self.choose_saturation(saturation), square.small if self.upsample == "guided" else None)
+
+    def render(self, square: Square, chroma: NDArray[np.float32], saturation: float | None = None) -> NDArray[Any]:
+        """Put chroma (2 x S x S) onto the picture's own luma. Returns H x W x 3 in the dtype of the luma.
+
+        Raises what `paint` raises.
+        """
+        return self.paint(square, chroma, saturation).rgb(square.luma)
 
     def choose_saturation(self, saturation: float | None) -> float:
         """Return `saturation`, or the model's own for None. Raises UsageError outside 0..10."""
@@ -158,6 +173,8 @@ def choose_render_factor(contract: Contract, asked: int | None) -> int:
             asked = check_render_factor(operator.index(asked))
         except (TypeError, ValueError) as error:
             raise UsageError(str(error)) from error
+    if contract.engine is not None and contract.engine.render_factors is not None:
+        return _factor_of_engine(contract.engine.render_factors, asked)
     if contract.render_factor is None:
         return asked or SHIPPED_RENDER_FACTOR
     if asked is not None and asked != contract.render_factor:
@@ -166,3 +183,13 @@ def choose_render_factor(contract: Contract, asked: int | None) -> int:
             f"out, or export one for it: colorrt export WEIGHTS --render-factor {asked}"
         )
     return contract.render_factor
+
+
+def _factor_of_engine(factors: tuple[int, int, int], asked: int | None) -> int:
+    least, tuned, largest = factors
+    if asked is not None and not least <= asked <= largest:
+        raise UsageError(
+            f"this engine was built for render factors {least} to {largest}, not {asked}; take one of them, or build "
+            f"one for it: colorrt build ONNX --render-factors {asked}"
+        )
+    return tuned if asked is None else asked

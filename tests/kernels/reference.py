@@ -64,3 +64,106 @@ def render(luma: NDArray[Any], chroma: NDArray[Any], saturation: float) -> NDArr
     height, width = luma.shape
     change = differences(chroma, height, width, saturation=saturation, white=white)
     return luma[..., None] + largest_fit(luma, change, white)[..., None] * change
+
+
+def linear_matrix(inputs: int, scale: float, outputs: int) -> NDArray[np.float64]:
+    """(outputs, inputs): linear interpolation at (i + 1/2) scale - 1/2, the edge pixels repeated."""
+    matrix = np.zeros((outputs, inputs))
+    for i in range(outputs):
+        place = min(max((i + 0.5) * scale - 0.5, 0.0), inputs - 1.0)
+        near = int(place)
+        matrix[i, near] += 1.0 - (place - near)
+        matrix[i, min(near + 1, inputs - 1)] += place - near
+    return matrix
+
+
+def blur(plane: NDArray[np.float64], down: float = 0.25, across: float = 0.25) -> NDArray[np.float64]:
+    """Mean with the neighbors, which weigh `down` and `across` each; the edge pixels repeated."""
+    padded = np.pad(plane, 1, mode="edge")
+    rows = (1 - 2 * down) * padded[1:-1] + down * (padded[:-2] + padded[2:])
+    return (1 - 2 * across) * rows[:, 1:-1] + across * (rows[:, :-2] + rows[:, 2:])
+
+
+def guided_parts(
+    chroma: NDArray[Any], guide: NDArray[Any], size: tuple[int, int], picture: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A and B, (2, h, w) each, at most `size` large: chroma is A + B luma, luma 0..1, U and V."""
+    finite = np.isfinite(chroma).all(axis=0)
+    planes = [np.where(finite, plane, 0.0) for plane in chroma]
+    planes.append(np.clip(np.where(np.isnan(guide), 0.0, guide), 0.0, 1.0))
+    height, width = min(guide.shape[0], size[0]), min(guide.shape[1], size[1])
+    small = [resize(plane, height, width) if plane.shape != (height, width) else plane for plane in planes]
+    down, across = (
+        min(2 * (large / little - 1), 1) / 4 for large, little in zip(picture, (height, width), strict=True)
+    )
+    u, v, light = (plane + 0.75 * (plane - blur(plane, down, across)) for plane in small)
+    variance = np.maximum(blur(light * light) - blur(light) ** 2, 0.0)
+    slopes = np.stack([(blur(light * plane) - blur(light) * blur(plane)) / (variance + 0.01) for plane in (u, v)])
+    return np.stack([u, v]) - slopes * light, slopes
+
+
+def guided_differences(
+    luma: NDArray[Any],
+    chroma: NDArray[Any],
+    guide: NDArray[Any],
+    saturation: float,
+    step: tuple[int, int] = (1, 1),
+) -> NDArray[np.float64]:
+    """R - Y, G - Y, B - Y in levels at the centers of blocks, with their mean luma."""
+    white = int(np.iinfo(luma.dtype).max)
+    means = blocks(luma, step).mean(axis=(1, 3)) / white
+    offsets, slopes = guided_parts(chroma, guide, means.shape, luma.shape)
+    u, v = at_all(offsets, luma.shape, step) + at_all(slopes, luma.shape, step) * means
+    red, blue = saturation * white * v / 0.877, saturation * white * u / 0.492
+    return np.stack([red, -(RED * red + BLUE * blue) / GREEN, blue], axis=-1)
+
+
+def plain_differences(
+    luma: NDArray[Any], chroma: NDArray[Any], saturation: float, step: tuple[int, int]
+) -> NDArray[np.float64]:
+    """R - Y, G - Y, B - Y in levels at the centers of blocks."""
+    white = int(np.iinfo(luma.dtype).max)
+    height, width = blocks(luma, step).shape[::2]
+    small = min(chroma.shape[1], height), min(chroma.shape[2], width)
+    u, v = (at_blocks(resize(plane, *small), luma.shape, step) for plane in chroma)
+    red, blue = saturation * white * v / 0.877, saturation * white * u / 0.492
+    return np.stack([red, -(RED * red + BLUE * blue) / GREEN, blue], axis=-1)
+
+
+def at_all(planes: NDArray[np.float64], picture: tuple[int, int], step: tuple[int, int]) -> NDArray[np.float64]:
+    """`at_blocks` of each plane."""
+    return np.stack([at_blocks(plane, picture, step) for plane in planes])
+
+
+def at_blocks(plane: NDArray[np.float64], picture: tuple[int, int], step: tuple[int, int]) -> NDArray[np.float64]:
+    """Interpolate linearly at the center of each block of the picture."""
+    down, across = (
+        linear_matrix(inputs, inputs * each / outputs, -(-outputs // each))
+        for inputs, outputs, each in zip(plane.shape, picture, step, strict=True)
+    )
+    return down @ plane @ across.T
+
+
+def blocks(luma: NDArray[Any], step: tuple[int, int]) -> NDArray[np.float64]:
+    """(H, W) -> (rows, down, columns, across); beyond the picture its last row and column go on."""
+    rows, columns = (-(-side // each) for side, each in zip(luma.shape, step, strict=True))
+    beyond = [(0, rows * step[0] - luma.shape[0]), (0, columns * step[1] - luma.shape[1])]
+    return np.pad(luma.astype(np.float64), beyond, mode="edge").reshape(rows, step[0], columns, step[1])
+
+
+def render_guided(
+    luma: NDArray[Any], chroma: NDArray[Any], guide: NDArray[Any], saturation: float
+) -> NDArray[np.float64]:
+    """(H, W), (2, h, w) and (h, w) -> (H, W, 3), not rounded."""
+    change = guided_differences(luma, chroma, guide, saturation)
+    return luma[..., None] + largest_fit(luma, change, int(np.iinfo(luma.dtype).max))[..., None] * change
+
+
+def block_planes(
+    luma: NDArray[Any], change: NDArray[np.float64], step: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cb and Cr of differences at block centers, not rounded, up to 255."""
+    each = blocks(luma, step)
+    fits = [largest_fit(each.min(axis=(1, 3)), change, 255), largest_fit(each.max(axis=(1, 3)), change, 255)]
+    change = np.minimum(*fits)[..., None] * change
+    return np.minimum(128 + change[..., 2] / 1.772, 255), np.minimum(128 + change[..., 0] / 1.402, 255)

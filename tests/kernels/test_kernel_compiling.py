@@ -11,8 +11,17 @@ import numba
 import numpy as np
 import pytest
 
-from colorrt.kernels import luma, render_rgb, resize_luma, resize_plane, set_threads, thread_limit, warm_up
-from colorrt.kernels.compiling import kernel, prange, threads
+from colorrt.kernels import (
+    luma,
+    render_planes,
+    render_rgb,
+    resize_luma,
+    resize_plane,
+    set_threads,
+    thread_limit,
+    warm_up,
+)
+from colorrt.kernels.compiling import kernel, striped, threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +38,12 @@ def _restored_limit() -> Iterator[None]:
 
 
 def double(values: Any, doubled: Any) -> None:
-    for i in prange(values.size):
+    for i in range(values.size):
+        doubled[i] = 2 * values[i]
+
+
+def double_rows(start: int, stop: int, values: Any, doubled: Any) -> None:
+    for i in range(start, stop):
         doubled[i] = 2 * values[i]
 
 
@@ -92,20 +106,103 @@ def test_limit_ends_with_its_block() -> None:
     assert threads() == MOST
 
 
-def test_limit_holds_in_other_python_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("count", sorted({1, MOST}))
+def test_rows_are_each_done_once_on_the_threads_allowed(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    launched = striped(double_rows)
+    seen: list[tuple[int, int, int]] = []
+    everyone = threading.Barrier(count, timeout=60)
+
+    def work(start: int, stop: int, *_: Any) -> None:
+        this = threading.get_ident()
+        newcomer = all(this != ident for _, _, ident in seen)
+        seen.append((start, stop, this))
+        if newcomer:
+            everyone.wait()
+
+    monkeypatch.setattr(launched, "_compiled", work)
+    with thread_limit(count):
+        launched(101, np.zeros(0), np.zeros(0))
+    assert [row for start, stop, _ in sorted(seen) for row in range(start, stop)] == list(range(101))
+    assert len({ident for _, _, ident in seen}) == count
+
+
+def test_limit_holds_in_other_python_threads() -> None:
     seen: list[int] = []
-    launched = kernel(parallel=True)(double)
-    monkeypatch.setattr(launched, "_compiled", lambda *_: seen.append(numba.get_num_threads()))
-    nothing = np.zeros(0)
-    before = numba.get_num_threads()
     with thread_limit(1):
-        worker = threading.Thread(target=launched, args=(nothing, nothing))
+        worker = threading.Thread(target=lambda: seen.append(threads()))
         worker.start()
         worker.join()
-        launched(nothing, nothing)
-    launched(nothing, nothing)
-    assert seen == [1, 1, MOST]
-    assert numba.get_num_threads() == before
+    assert seen == [1]
+
+
+def test_results_do_not_depend_on_8_threads() -> None:
+    script = """
+import hashlib
+import numpy as np
+from colorrt.kernels import luma, render_planes, render_rgb, resize_luma, set_threads
+rng = np.random.default_rng(1)
+for dtype in (np.uint8, np.uint16):
+    picture = rng.integers(0, np.iinfo(dtype).max, (211, 157, 3)).astype(dtype)
+    chroma, guide = rng.normal(0, 0.3, (2, 64, 300)).astype(np.float32), rng.random((64, 300)).astype(np.float32)
+    answers = []
+    for count in (1, 2, 8):
+        assert set_threads(count) == count
+        plane = luma(picture)
+        made = [plane, resize_luma(plane, 80), render_rgb(plane, chroma), render_rgb(plane, chroma, guide=guide)]
+        if dtype == np.uint8:
+            made += render_planes(plane, chroma, 1.0, (2, 2), guide=guide)
+        answers.append([hashlib.sha256(each).hexdigest() for each in made])
+    print(answers[0] == answers[1] == answers[2])
+"""
+    result = run_script(script, NUMBA_NUM_THREADS="8")
+    assert result.stdout == "True\nTrue\n", result.stderr
+
+
+@pytest.mark.skipif(MOST < 2, reason="one core: there are no other threads")
+def test_failure_in_any_strip_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    launched = striped(double_rows)
+
+    failed = threading.Event()
+
+    def fail_elsewhere(*_: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            assert failed.wait(60)
+        else:
+            failed.set()
+            raise IndexError
+
+    monkeypatch.setattr(launched, "_compiled", fail_elsewhere)
+    with thread_limit(2), pytest.raises(IndexError):
+        launched(64, np.zeros(0), np.zeros(0))
+
+
+def test_striped_kernels_work_in_a_forked_process() -> None:
+    script = """
+import os, sys
+import numpy as np
+from colorrt.kernels import luma, set_threads
+set_threads(2)
+picture = np.full((64, 64, 3), 7, np.uint8)
+luma(picture)
+child = os.fork()
+if child == 0:
+    os._exit(0 if (luma(picture) == 7).all() else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    result = run_script(script, NUMBA_NUM_THREADS="2", PYTHONWARNINGS="ignore")
+    assert result.stdout == "0\n", result.stderr
+
+
+def test_compiling_is_told_once_and_loading_never(tmp_path: Path) -> None:
+    script = """
+import numpy as np
+from colorrt.kernels import luma, on_first_compile, resize_luma
+on_first_compile(lambda: print("compiling"))
+resize_luma(luma(np.zeros((4, 4, 3), np.uint8)), 2)
+print("done")
+"""
+    outputs = [run_script(script, NUMBA_CACHE_DIR=str(tmp_path)).stdout for _ in range(2)]
+    assert outputs == ["compiling\ndone\n", "done\n"]
 
 
 def test_kernel_runs_where_no_cache_folder_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,14 +214,14 @@ def test_kernel_runs_where_no_cache_folder_can_be_written(monkeypatch: pytest.Mo
     with pytest.raises(RuntimeError, match="cannot cache"):
         numba.njit(cache=True)(double)
     doubled = np.zeros(3)
-    kernel(parallel=True)(double)(np.arange(3.0), doubled)
+    kernel(double)(np.arange(3.0), doubled)
     np.testing.assert_array_equal(doubled, [0, 2, 4])
 
 
 def test_kernel_runs_where_the_cache_folder_fails_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     monkeypatch.setattr(CONFIG, "CACHE_DIR", str(folder))
-    compiled = kernel(parallel=True)(double)
+    compiled = kernel(double)
     for inside in folder.iterdir():
         inside.rmdir()
     folder.rmdir()
@@ -137,46 +234,50 @@ def test_kernel_runs_where_the_cache_folder_fails_later(monkeypatch: pytest.Monk
 def test_cut_cache_file_costs_only_the_compile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(CONFIG, "CACHE_DIR", str(tmp_path))
     doubled = np.zeros(3)
-    kernel(parallel=True)(double)(np.arange(3.0), doubled)
+    kernel(double)(np.arange(3.0), doubled)
     files = [*tmp_path.rglob("*.nbi"), *tmp_path.rglob("*.nbc")]
     assert len(files) == 2
     for file in files:
         file.write_bytes(file.read_bytes()[:20])
         doubled[:] = 0
-        kernel(parallel=True)(double)(np.arange(3.0), doubled)
+        kernel(double)(np.arange(3.0), doubled)
         np.testing.assert_array_equal(doubled, [0, 2, 4])
 
 
 def test_python_threads_may_call_kernels_at_once() -> None:
-    # On the workqueue layer, two launches at once end the process; hence one of its own.
-    script = """
-import threading
-import numpy as np
-from colorrt.kernels import luma
-picture = np.zeros((64, 64, 3), np.uint8)
-def work():
-    for _ in range(300):
-        luma(picture)
-workers = [threading.Thread(target=work) for _ in range(4)]
-for worker in workers:
-    worker.start()
-for worker in workers:
-    worker.join()
-print("done")
-"""
-    result = run_script(script, NUMBA_THREADING_LAYER="workqueue")
-    assert result.stdout == "done\n", result.stderr
+    rng = np.random.default_rng(3)
+    pictures = [rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(4)]
+    expected = [luma(picture) for picture in pictures]
+    wrong: list[int] = []
+
+    def work(index: int) -> None:
+        wrong.extend(index for _ in range(100) if not np.array_equal(luma(pictures[index]), expected[index]))
+
+    workers = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
 
 
 def test_warm_up_leaves_nothing_to_compile() -> None:
     warm_up()
     kernels = {
         name: value
-        for module in [sys.modules[f"colorrt.kernels.{room}"] for room in ("luma", "resize", "chroma")]
+        for module in [sys.modules[f"colorrt.kernels.{room}"] for room in ("luma", "resize", "field", "rendering")]
         for name, value in vars(module).items()
-        if type(value).__name__ == "Kernel"
+        if type(value).__name__ in ("Kernel", "Striped")
     }
-    assert set(kernels) == {"_luma_rows", "_resize_rows", "_tame", "_render_rows"}
+    assert set(kernels) == {
+        "_luma_rows",
+        "_resize_rows",
+        "_tame",
+        "_sharpen",
+        "_fit",
+        "render_rows",
+        "render_block_rows",
+    }
     before = {name: len(value._compiled.signatures) for name, value in kernels.items()}
 
     locked = np.zeros((5, 7, 3), np.uint8)
@@ -184,20 +285,19 @@ def test_warm_up_leaves_nothing_to_compile() -> None:
     for picture in (locked, np.zeros((4, 5, 3), np.uint16)):
         plane = luma(picture)
         resize_luma(plane, 3)
-        render_rgb(plane, np.zeros((2, 9, 3), np.float32))
+        chroma = np.zeros((2, 9, 3), np.float32)
+        render_rgb(plane, chroma)
+        render_rgb(plane[::2], chroma, guide=chroma[0], out=np.empty((*plane[::2].shape, 3), plane.dtype))
+    render_planes(luma(locked), chroma, guide=chroma[0])
     assert {name: len(value._compiled.signatures) for name, value in kernels.items()} == before
 
 
 BOUNDS_SCRIPT = """
-import numba
-compiled = numba.njit
-# An index error within a parallel loop never reaches Python.
-numba.njit = lambda function, **options: compiled(function, **{**options, "parallel": False})
 import numpy as np
-from colorrt.kernels import luma, render_rgb, resize_luma, resize_plane
+from colorrt.kernels import luma, render_planes, render_rgb, resize_luma, resize_plane, set_threads
 from colorrt.kernels.compiling import kernel
 
-@kernel(parallel=True)
+@kernel
 def beyond(values):
     values[values.size] = 1.0
 
@@ -209,8 +309,16 @@ for height, width in [(1, 1), (1, 17), (17, 1), (2, 3), (13, 31), (64, 64), (97,
     plane = luma(np.full((height, width, 3), 200, np.uint8))
     for size in (1, 2, 7, 64, 80):
         resize_luma(plane, size)
-        render_rgb(plane, np.ones((2, size, 1 + size // 2), np.float32))
+        chroma = np.ones((2, size, 1 + size // 2), np.float32)
+        for guide in (None, chroma[0]):
+            render_rgb(plane, chroma, guide=guide)
+            for step in [(1, 1), (1, 2), (2, 1), (2, 2), (4, 4), (1, 4)]:
+                render_planes(plane, chroma, 1.0, step, guide=guide)
         resize_plane(np.ones((height, size), np.float32), size, width)
+wide = np.full((2, 5000), 90, np.uint8)
+render_rgb(wide, chroma, guide=chroma[0])
+render_planes(wide, chroma, 1.0, (2, 1), guide=chroma[0])
+render_rgb(wide.astype(np.uint16)[:, :9], chroma, guide=chroma[0])
 print("done")
 """
 
@@ -221,6 +329,7 @@ def test_no_kernel_reaches_beyond_its_arrays(tmp_path: Path) -> None:
     result = run_script(
         f"import runpy; runpy.run_path({str(script)!r})",
         NUMBA_BOUNDSCHECK="1",
+        NUMBA_OPT="1",
         NUMBA_CACHE_DIR=str(tmp_path / "cache"),
     )
     assert result.stdout == "bounds are checked\ndone\n", result.stderr

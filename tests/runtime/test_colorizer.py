@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from colorrt import kernels
-from colorrt.errors import ArtifactError, BackendError, ModelError, PictureError, UsageError
-from colorrt.runtime.colorizer import Colorizer
+from colorrt.errors import ArtifactError, ModelError, PictureError, UsageError
+from colorrt.runtime.artifact import read_artifact
+from colorrt.runtime.colorizer import Colorizer, choose_render_factor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -212,7 +213,7 @@ def test_artifact_that_cannot_run_is_told_at_once(tmp_path: Path, tiny_onnx: Pat
         Colorizer(tmp_path / "nothing.onnx")
     plan = tmp_path / "some.plan"
     plan.write_bytes(b"ftrt" + tiny_onnx.read_bytes())
-    with pytest.raises(BackendError, match=r"some\.plan: this is a TensorRT engine"):
+    with pytest.raises(ArtifactError, match=r"some\.plan: this is a TensorRT engine"):
         Colorizer(plan)
 
 
@@ -222,3 +223,13 @@ def test_shipped_model_colors(tmp_path: Path) -> None:
         assert colorizer.contract.model == "lite"
     assert color.shape == (20, 30, 3)
     assert np.abs(kernels.luma(color).astype(int) - RAMP).max() <= 1
+
+
+@pytest.mark.parametrize(("asked", "settled"), [(None, 16), (8, 8), (17, 17), (24, 24)])
+def test_engine_of_any_size_takes_the_factors_of_its_profile(
+    make_plan: Callable[..., Path], asked: int | None, settled: int
+) -> None:
+    contract = read_artifact(make_plan(render_factor=None, render_factors=(8, 16, 24))).contract
+    assert choose_render_factor(contract, asked) == settled
+    with pytest.raises(UsageError, match="built for render factors 8 to 24, not 25; take one of them, or build one"):
+        choose_render_factor(contract, 25)
