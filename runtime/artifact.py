@@ -21,8 +21,8 @@ from colorrt.errors import ArtifactError
 IR_VERSION, GRAPH, METADATA_PROPS = 1, 7, 14
 KEY, VALUE = 1, 2
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-# A serialized engine begins with this tag ("ftrt" read as a little-endian word), in every flavor of TensorRT.
-ENGINE_TAG = b"ftrt"
+# A serialized engine begins with the tag of its flavor: TensorRT's, and TensorRT for RTX's (read in plans of 1.7).
+ENGINE_TAGS = (b"ftrt", b"vtrt")
 WEIGHT_SUFFIXES = {".ckpt", ".pt", ".pth", ".safetensors"}
 
 
@@ -79,7 +79,7 @@ def read_artifact(path: str | Path) -> Artifact:
 def _kind(path: Path, start: bytes) -> Kind:
     if not start:
         raise ArtifactError(f"{path}: the file is empty; copy or export it again")
-    if start.startswith(ENGINE_TAG) or path.suffix.lower() in {".plan", ".engine", ".trt"}:
+    if start.startswith(ENGINE_TAGS) or path.suffix.lower() in {".plan", ".engine", ".trt"}:
         return Kind.ENGINE
     if start[0] == IR_VERSION << 3 | VARINT and path.suffix.lower() not in WEIGHT_SUFFIXES:
         return Kind.ONNX

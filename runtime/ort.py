@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 from typing import cast
 
@@ -17,6 +19,7 @@ from colorrt.runtime.session import SessionOptions, check_luma
 PROVIDERS = {"auto": "CPUExecutionProvider", "cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # What ONNX Runtime prints to the terminal: 4 is nothing that it survives. Its errors arrive as exceptions.
 QUIET = 4
+ABOUT_CUDA = re.compile(r"cuda|cudnn|cublas|\bgpu\b", re.IGNORECASE)
 # What its messages begin with: its own codes, and the path that ours begin with already.
 PREAMBLE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed: ?)?")
 
@@ -31,6 +34,8 @@ class OrtSession:
                 f"{artifact.path}: device {options.device!r} needs ONNX Runtime's {provider}, which is not in the "
                 "installed package; pip install 'colorrt[gpu]' on a machine with an NVIDIA GPU, or take --device cpu"
             )
+        if provider != "CPUExecutionProvider":
+            prepare_cuda()
         settings = ort.SessionOptions()
         settings.log_severity_level = QUIET
         if options.threads is not None:
@@ -39,6 +44,11 @@ class OrtSession:
         try:
             session = ort.InferenceSession(str(artifact.path), settings, providers=[provider])
         except Exception as error:
+            if provider != "CPUExecutionProvider" and ABOUT_CUDA.search(str(error)):
+                raise BackendError(
+                    f"{artifact.path}: {provider} does not start on this machine ({_first_line(error)}); "
+                    "'colorrt doctor' shows what is there, --device cpu works everywhere"
+                ) from error
             raise ArtifactError(
                 f"{artifact.path}: ONNX Runtime {ort.__version__} cannot load it ({_first_line(error)}); "
                 "export it again, or upgrade onnxruntime"
@@ -49,6 +59,8 @@ class OrtSession:
                 f"{artifact.path}: {provider} is installed but does not load on this machine (driver, CUDA or cuDNN "
                 "missing); 'colorrt doctor' shows what is there, --device cpu works everywhere"
             )
+        # Else a failing run is repeated on the CPU, with a word on the terminal.
+        session.disable_fallback()
         _check_graph(artifact, session)
         self._session: ort.InferenceSession | None = session
         self._contract = artifact.contract
@@ -96,6 +108,55 @@ class OrtSession:
 def available_providers() -> list[str]:
     """Names of the execution providers that the installed ONNX Runtime was built with."""
     return list(ort.get_available_providers())
+
+
+def prepare_cuda() -> None:
+    """Load the CUDA and cuDNN libraries that came as Python packages, before the first session on CUDA.
+
+    Without this ONNX Runtime finds only those of the system. What cannot be loaded is no error here: the session
+    tells whether the provider works.
+    """
+    # Why a provider's libraries do not load is said to the terminal by the default logger.
+    ort.set_default_logger_severity(QUIET)
+    # Since ONNX Runtime 1.21; it prints what it does not find.
+    if hasattr(ort, "preload_dlls"):
+        with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
+            ort.preload_dlls()
+
+
+def try_provider(name: str) -> str | None:
+    """Run a network of one node on an execution provider. Returns why it does not work, None when it does."""
+    if name != PROVIDERS["cpu"]:
+        prepare_cuda()
+    settings = ort.SessionOptions()
+    settings.log_severity_level = QUIET
+    settings.intra_op_num_threads = 1
+    try:
+        session = ort.InferenceSession(_tiny_graph(), settings, providers=[name])
+        if session.get_providers()[0] != name:
+            return "its libraries do not load: the driver, CUDA or cuDNN is missing or of another version"
+        session.disable_fallback()
+        session.run(None, {"x": np.ones(1, np.float32)})
+    except Exception as error:
+        return _first_line(error)
+    return None
+
+
+def _tiny_graph() -> bytes:
+    """Return the bytes of an ONNX model that answers the absolute value y of one number x."""
+
+    def field(number: int, data: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(data)]) + data
+
+    def number(field: int, value: int) -> bytes:
+        return bytes([field << 3, value])
+
+    # The numbers are those of onnx.proto3: TypeProto.Tensor, NodeProto, GraphProto, ModelProto.
+    tensor = number(1, 1) + field(2, field(1, number(1, 1)))
+    names = [field(1, name) + field(2, field(1, tensor)) for name in (b"x", b"y")]
+    node = field(1, b"x") + field(2, b"y") + field(4, b"Abs")
+    graph = field(1, node) + field(2, b"tiny") + field(11, names[0]) + field(12, names[1])
+    return number(1, 8) + field(7, graph) + field(8, number(2, 13))
 
 
 def _check_graph(artifact: Artifact, session: ort.InferenceSession) -> None:

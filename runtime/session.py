@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorrt.contract import Contract
-from colorrt.errors import BackendError, UsageError
+from colorrt.errors import UsageError
 from colorrt.runtime.artifact import Artifact, Kind
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -19,8 +19,8 @@ DEVICES = ("auto", "cpu", "cuda")
 class SessionOptions:
     """How a session is opened.
 
-    `device`: "auto" takes the CPU for ONNX files (an engine runs where it was built for), "cpu" and "cuda" take
-    that and nothing else. `threads`: CPU threads of the network; None takes all cores of the process.
+    `device`: "auto" takes the CPU for ONNX files and the GPU for engines, "cpu" and "cuda" take that and nothing
+    else. `threads`: CPU threads of an ONNX file's network; None takes all cores of the process.
     """
 
     device: str = "auto"
@@ -61,10 +61,9 @@ def open_session(artifact: Artifact, options: SessionOptions | None = None) -> S
     """
     options = options or SessionOptions()
     if artifact.kind is Kind.ENGINE:
-        raise BackendError(
-            f"{artifact.path}: this is a TensorRT engine, and this version of colorrt runs ONNX files only; "
-            "run the ONNX file that the engine was built from"
-        )
+        from colorrt.runtime.tensorrt import TensorRtSession
+
+        return TensorRtSession(artifact, options)
     from colorrt.runtime.ort import OrtSession
 
     return OrtSession(artifact, options)

@@ -193,9 +193,40 @@ def test_want_of_memory_advises_a_smaller_render_factor(session: Session, monkey
         session.run(squares())
 
 
-def test_engine_is_refused_until_there_is_a_session_for_it(tiny_onnx: Path, tmp_path: Path) -> None:
-    contract = read_artifact(tiny_onnx).contract
-    plan = tmp_path / "tiny.plan"
-    plan.write_bytes(b"ftrt" + bytes(99) + contract.to_json().encode() + bytes(99))
-    with pytest.raises(BackendError, match=r"this is a TensorRT engine.*run the ONNX file"):
-        open_session(read_artifact(plan))
+def test_engine_is_opened_by_tensorrt(
+    make_machine: Callable[..., Any], make_plan: Callable[..., Path], standin: Any
+) -> None:
+    make_machine()
+    session = open_session(read_artifact(make_plan()))
+    np.testing.assert_array_equal(session.run(squares(3)), standin.network(squares(3)))
+    session.close()
+
+
+def test_cuda_libraries_from_packages_are_loaded_before_the_session(
+    tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order: list[str] = []
+
+    def preload() -> None:
+        order.append("libraries")
+        print("Failed to load libcudnn.so.9")
+
+    def session(path: str, options: Any, providers: list[str]) -> Any:
+        order.append("session")
+        raise RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : CUDA failure 35: driver is insufficient\nat x")
+
+    monkeypatch.setattr("colorrt.runtime.ort.ort.get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr("colorrt.runtime.ort.ort.preload_dlls", preload, raising=False)
+    monkeypatch.setattr("colorrt.runtime.ort.ort.InferenceSession", session)
+    with pytest.raises(BackendError) as caught:
+        open_session(read_artifact(tiny_onnx), SessionOptions("cuda"))
+    assert "does not start on this machine (CUDA failure 35: driver is insufficient); 'colorrt doctor'" in str(
+        caught.value
+    )
+    assert order == ["libraries", "session"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_run_that_fails_on_its_provider_is_not_repeated_on_another(tiny_onnx: Path) -> None:
+    session: Any = open_session(read_artifact(tiny_onnx))
+    assert session._session._enable_fallback is False
