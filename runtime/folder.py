@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from colorrt.errors import PictureError, UsageError
+from colorrt.runtime.atomic import shown
 from colorrt.runtime.colorizer import Colorizer, Square
 from colorrt.runtime.jobs import Job, Names, exists
-from colorrt.runtime.pictures import DEFAULT_MAX_PIXELS, Picture, output_suffix, read_picture, write_picture
+from colorrt.runtime.pictures import DEFAULT_MAX_PIXELS
+from colorrt.runtime.room import Room
+from colorrt.runtime.stills import Document, Still, color_document, open_still
 
-# Pictures in each queue between two stages: enough to keep the slowest stage busy, few enough for 100-megapixel
-# scans to fit in memory.
+# Pictures in each queue between two stages: enough to keep the slowest stage busy. Large ones are fewer, see Room.
 DEPTH = 2
 TOO_LARGE = "there is not enough memory for a picture of this size; close other programs or reduce it first"
 
@@ -41,12 +43,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Settings:
-    """How pictures are colored and written. `saturation`: None takes the model's own. `quality`: 1..100."""
+    """How pictures are colored and written.
+
+    `saturation`: None takes the model's own. `quality`: 1..100. `lossless_luma`: JPEGs keep their coded luma bit for
+    bit, and only JPEGs are colored.
+    """
 
     saturation: float | None = None
     quality: int = 95
     overwrite: bool = False
     max_pixels: int | None = DEFAULT_MAX_PIXELS
+    lossless_luma: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -55,9 +62,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class _Loaded:
+    """A picture with what the network sees of it, or a document, which is seen page by page."""
+
     job: Job
-    picture: Picture
-    square: Square
+    still: Still | Document
+    square: Square | None
+    pixels: int
     started: float
 
 
@@ -75,6 +85,7 @@ def color_jobs(
     names = Names(job.source for job in jobs)
     jobs = names.settle(jobs)
     results: list[Result] = []
+    room = Room()
 
     def end(result: Result) -> None:
         results.append(result)
@@ -83,14 +94,17 @@ def color_jobs(
     with ThreadPoolExecutor(2, "read") as readers, ThreadPoolExecutor(2, "write") as writers:
         try:
             writing: deque[Future[Result]] = deque()
-            for loaded in _read_ahead(colorizer, jobs, settings, readers):
+            for loaded in _read_ahead(colorizer, jobs, settings, readers, room):
                 # Here and not in the readers, so that of two pictures the first gets a name that both would have.
-                writing.append(_color(colorizer, _settle(loaded, names, settings), settings, writers))
+                writing.append(_color(colorizer, _settle(loaded, names, settings, room), settings, writers, room))
+                # Or else its luma would stay in memory while the next one waits for room.
+                del loaded
                 while writing and (len(writing) > DEPTH or writing[0].done()):
                     end(writing.popleft().result())
             for future in writing:
                 end(future.result())
         except BaseException:
+            room.close()
             readers.shutdown(cancel_futures=True)
             writers.shutdown(cancel_futures=True)
             raise
@@ -98,76 +112,111 @@ def color_jobs(
 
 
 def _read_ahead(
-    colorizer: Colorizer, jobs: Sequence[Job], settings: Settings, readers: ThreadPoolExecutor
+    colorizer: Colorizer, jobs: Sequence[Job], settings: Settings, readers: ThreadPoolExecutor, room: Room
 ) -> Iterator[_Loaded | Result]:
     reading: deque[Future[_Loaded | Result]] = deque()
-    for job in jobs:
-        reading.append(readers.submit(_load, colorizer, job, settings))
+    for turn, job in enumerate(jobs):
+        reading.append(readers.submit(_load, colorizer, job, settings, room, turn))
         if len(reading) > DEPTH:
             yield reading.popleft().result()
-    for future in reading:
-        yield future.result()
+    while reading:
+        yield reading.popleft().result()
 
 
-def _load(colorizer: Colorizer, job: Job, settings: Settings) -> _Loaded | Result:
+def _load(colorizer: Colorizer, job: Job, settings: Settings, room: Room, turn: int) -> _Loaded | Result:
     started = time.perf_counter()
-    if job.problem is not None:
-        return Result(job, Outcome.FAILED, f"{job.source}: {job.problem}")
-    if _is_finished(job.target, settings):
-        return Result(job, Outcome.SKIPPED, f"{job.target} exists")
+    taken: list[int] = []
+
+    def reserve(pixels: int) -> None:
+        taken.append(room.take(turn, pixels))
+
+    def ended(outcome: Outcome, reason: str) -> Result:
+        room.give(sum(taken))
+        return Result(job, outcome, reason)
+
     try:
-        picture = read_picture(job.source, settings.max_pixels)
-        return _Loaded(job, picture, colorizer.see(picture.pixels), started)
+        if job.problem is not None:
+            return ended(Outcome.FAILED, f"{shown(job.source)}: {job.problem}")
+        if _is_finished(job.target, settings):
+            return ended(Outcome.SKIPPED, f"{job.target} exists")
+        still = open_still(job.source, job.target, settings.max_pixels, reserve, lossless_luma=settings.lossless_luma)
+        square = None if isinstance(still, Document) else colorizer.see(still.luma)
+        return _Loaded(job, still, square, sum(taken), started)
     except PictureError as error:
-        return Result(job, Outcome.FAILED, str(error))
+        return ended(Outcome.FAILED, str(error))
     except MemoryError:
-        return Result(job, Outcome.FAILED, f"{job.source}: {TOO_LARGE}")
+        return ended(Outcome.FAILED, f"{shown(job.source)}: {TOO_LARGE}")
+    finally:
+        # Those behind this one wait for its turn to be over.
+        if not taken:
+            reserve(0)
 
 
-def _settle(loaded: _Loaded | Result, names: Names, settings: Settings) -> _Loaded | Result:
+def _settle(loaded: _Loaded | Result, names: Names, settings: Settings, room: Room) -> _Loaded | Result:
     """Give the output the suffix that can hold the picture, unless that name is spoken for or there already."""
-    if isinstance(loaded, Result):
+    if isinstance(loaded, Result) or isinstance(loaded.still, Document):
         return loaded
     job = loaded.job
-    suffix = output_suffix(loaded.picture, job.target.suffix)
+    suffix = loaded.still.suffix(job.target.suffix)
     if suffix == job.target.suffix:
         return loaded
     job = replace(job, target=job.target.with_suffix(suffix))
     problem = names.claim(job.target, job.source)
+    if problem is None and not _is_finished(job.target, settings):
+        return replace(loaded, job=job)
+    room.give(loaded.pixels)
     if problem is not None:
-        return Result(job, Outcome.FAILED, f"{job.source}: {problem}")
-    if _is_finished(job.target, settings):
-        return Result(job, Outcome.SKIPPED, f"{job.target} exists")
-    return replace(loaded, job=job)
+        return Result(job, Outcome.FAILED, f"{shown(job.source)}: {problem}")
+    return Result(job, Outcome.SKIPPED, f"{job.target} exists")
 
 
 def _color(
-    colorizer: Colorizer, loaded: _Loaded | Result, settings: Settings, writers: ThreadPoolExecutor
+    colorizer: Colorizer, loaded: _Loaded | Result, settings: Settings, writers: ThreadPoolExecutor, room: Room
 ) -> Future[Result]:
     if isinstance(loaded, Result):
-        ended: Future[Result] = Future()
-        ended.set_result(loaded)
-        return ended
-    chroma = colorizer.guess([loaded.square])[0]
+        return _ended(loaded)
+    if isinstance(loaded.still, Document):
+        # On this thread, for no other may run the network.
+        return _ended(_write(loaded, _document(colorizer, loaded.still, loaded.job, settings), room))
+    assert loaded.square is not None
+    return writers.submit(_write, loaded, _still(colorizer, loaded.still, loaded.square, loaded.job, settings), room)
 
-    def write() -> Result:
-        job = loaded.job
-        try:
-            rgb = colorizer.render(loaded.square, chroma, settings.saturation)
-        except PictureError as error:
-            return Result(job, Outcome.FAILED, f"{job.source}: {error}")
-        except MemoryError:
-            return Result(job, Outcome.FAILED, f"{job.source}: {TOO_LARGE}")
-        try:
-            make_folder(job.target.parent)
-            write_picture(job.target, rgb, loaded.picture, settings.quality)
-        except PictureError as error:
-            return Result(job, Outcome.FAILED, str(error))
-        except MemoryError:
-            return Result(job, Outcome.FAILED, f"{job.source}: {TOO_LARGE}")
-        return Result(job, Outcome.DONE, None, time.perf_counter() - loaded.started)
 
-    return writers.submit(write)
+def _ended(result: Result) -> Future[Result]:
+    future: Future[Result] = Future()
+    future.set_result(result)
+    return future
+
+
+def _document(colorizer: Colorizer, document: Document, job: Job, settings: Settings) -> Callable[[], None]:
+    return lambda: color_document(colorizer, document, job.target, settings.saturation, settings.max_pixels)
+
+
+def _still(colorizer: Colorizer, still: Still, square: Square, job: Job, settings: Settings) -> Callable[[], None]:
+    chroma = colorizer.guess([square])[0]
+
+    def save() -> None:
+        try:
+            paint = colorizer.paint(square, chroma, settings.saturation)
+        except PictureError as error:
+            raise PictureError(f"{shown(job.source)}: {error}") from error
+        still.save(job.target, paint, settings.quality)
+
+    return save
+
+
+def _write(loaded: _Loaded, save: Callable[[], None], room: Room) -> Result:
+    job = loaded.job
+    try:
+        make_folder(job.target.parent)
+        save()
+    except PictureError as error:
+        return Result(job, Outcome.FAILED, str(error))
+    except MemoryError:
+        return Result(job, Outcome.FAILED, f"{shown(job.source)}: {TOO_LARGE}")
+    finally:
+        room.give(loaded.pixels)
+    return Result(job, Outcome.DONE, None, time.perf_counter() - loaded.started)
 
 
 def make_folder(folder: Path) -> None:

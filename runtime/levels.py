@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageCms, TiffImagePlugin
 
 _BITS_TAG = 258
 _PHOTOMETRIC_TAG = 262
 _SAMPLE_FORMAT_TAG = 339
 _WHITE_IS_ZERO = 0
 _UNSIGNED = (1,)
+
+# Pixels that are copied at a time.
+_BAND = 1 << 22
 
 
 def read_levels(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -27,6 +31,8 @@ def read_levels(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
     if image.mode in ("LA", "La"):
         straight = _converted(image, "LA")
         return np.asarray(straight.getchannel("L")), np.asarray(straight.getchannel("A"))
+    if image.mode == "CMYK":
+        image = _by_profile(image)
     indexed = image.mode in ("P", "PA")
     alpha = None
     if image.has_transparency_data:
@@ -38,13 +44,26 @@ def read_levels(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
     return rgb, alpha
 
 
+def _by_profile(image: Image.Image) -> Image.Image:
+    """Convert inks to sRGB as their ICC profile says; return the image itself if it has none that works."""
+    profile = image.info.get("icc_profile")
+    if not isinstance(profile, bytes) or profile[16:20] != b"CMYK":
+        return image
+    try:
+        inks = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, inks, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+    return image if converted is None else converted
+
+
 def _gray_levels(image: Image.Image) -> NDArray[Any]:
     if image.mode == "I":
         return _from_integers(image)
     if image.mode == "F":
         return _from_floats(image)
     if image.mode in ("1", "L"):
-        return np.asarray(_converted(image, "L"))
+        return _array(_converted(image, "L"), np.uint8)
     return _sixteen_bits(image)
 
 
@@ -66,11 +85,21 @@ def _keyed(gray: NDArray[Any], image: Image.Image) -> NDArray[Any] | None:
 
 
 def _sixteen_bits(image: Image.Image) -> NDArray[np.uint16]:
-    levels = np.asarray(image).astype(np.uint16)
+    levels = _array(image, np.uint16)
     if _tag(image, _BITS_TAG) == (12,):
         levels = levels << np.uint16(4) | levels >> np.uint16(8)
     # Pillow turns negatives round at 8 bits, not at 16.
     return ~levels if _tag(image, _PHOTOMETRIC_TAG) == _WHITE_IS_ZERO else levels
+
+
+def _array(image: Image.Image, dtype: type[np.uint8] | type[np.uint16]) -> NDArray[Any]:
+    """Return the levels of a gray image, copied band by band: asked for all at once, Pillow holds them twice more."""
+    levels = np.empty((image.height, image.width), dtype)
+    rows = max(1, _BAND // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        levels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return levels
 
 
 def _from_integers(image: Image.Image) -> NDArray[Any]:

@@ -1,23 +1,29 @@
-"""Still pictures: from any file that Pillow decodes to levels, with what goes on to the colored copy."""
+"""Still pictures: from any file that is read here to levels, with what goes on to the colored copy."""
 
 from __future__ import annotations
 
 import errno
-import math
 import stat
 import threading
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError, features
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from colorrt.errors import PictureError
+from colorrt.runtime.atomic import shown
+from colorrt.runtime.deep import Levels, is_cut, read_both_bytes
+from colorrt.runtime.formats import PICTURE_SUFFIXES, formats_to_try, mark_of, why_unknown
 from colorrt.runtime.levels import read_levels, upright
-from colorrt.runtime.saving import output_suffix, shown, write_picture
+from colorrt.runtime.metadata import Metadata, read_metadata
+from colorrt.runtime.oddtiff import REDUCED_OR_MASK, NotReadError, page_numbers, read_page, size_of_page
+from colorrt.runtime.saving import output_suffix, write_picture
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -25,42 +31,16 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "PICTURE_SUFFIXES",
+    "Pages",
     "Picture",
+    "open_pages",
     "output_suffix",
     "read_picture",
     "write_picture",
 ]
 
 DEFAULT_MAX_PIXELS = 150_000_000
-"""A small file can unpack to any size. Decoding takes at most 10 bytes a pixel of RGB, 3 of gray, 15 of RGBA."""
-
-_SUFFIXES_OF = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-    "TIFF": (".tif", ".tiff"),
-    "BMP": (".bmp",),
-    "GIF": (".gif",),
-    "PPM": (".pbm", ".pgm", ".pnm", ".ppm"),
-    "TGA": (".tga",),
-}
-if features.check("webp"):
-    _SUFFIXES_OF["WEBP"] = (".webp",)
-if features.check("jpg_2000"):
-    _SUFFIXES_OF["JPEG2000"] = (".jp2",)
-# Pillow 11.3 brought AVIF; asking an older one about it is answered with a warning.
-if "avif" in features.modules and features.check("avif"):
-    _SUFFIXES_OF["AVIF"] = (".avif",)
-
-PICTURE_SUFFIXES = frozenset(suffix for suffixes in _SUFFIXES_OF.values() for suffix in suffixes)
-"""What files of a folder are taken for pictures: suffixes, lower case with dot, that this build can read."""
-
-_FIRST_BYTES = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG": "PNG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"GIF8": "GIF",
-}
+"""A small file can unpack to any size. Decoding takes at most 10 bytes a pixel of RGB, 4 of gray, 20 of RGBA."""
 
 _WHY_NOT_READ = {
     errno.EACCES: "there is no permission to read it; make it readable (chmod +r)",
@@ -72,27 +52,13 @@ _WHY_NOT_READ = {
     errno.EPERM: "there is no permission to read it; make it readable (chmod +r)",
 }
 
-# What describes the picture. The rest says how the file stored it, and would mislead in another file.
-_TAGS_TO_CARRY = (
-    ExifTags.Base.DocumentName,
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.PageName,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-    ExifTags.Base.Artist,
-    ExifTags.Base.HostComputer,
-    ExifTags.Base.Rating,
-    ExifTags.Base.RatingPercent,
-    ExifTags.Base.Copyright,
-    ExifTags.Base.XPTitle,
-    ExifTags.Base.XPComment,
-    ExifTags.Base.XPAuthor,
-    ExifTags.Base.XPKeywords,
-    ExifTags.Base.XPSubject,
-)
-_TAG_FOLDERS_TO_CARRY = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+_SUBFILE_TAG = 254
+_BITS_TAG = 258
+_COMPRESSION_TAG = 259
+_ORIENTATION_TAG = 274
+_PLANAR_TAG = 284
+_SEPARATE = 2
+_UNCOMPRESSED = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +79,20 @@ class Picture:
     """Dots per inch across and down."""
 
     icc_profile: bytes | None = None
-    """An RGB profile. Gray and CMYK profiles are dropped, for they would be wrong for the colored copy."""
+    """An RGB profile: the file's own, or one with the tone curve of the file's gray profile. Profiles of ink are
+    applied and dropped."""
 
     format: str = ""
     """Pillow's name of the file's format, "JPEG" for instance."""
+
+    xmp: bytes | None = None
+    """An XMP packet: its orientation is 1, what it said of gray storage is gone."""
+
+    iptc: bytes | None = None
+    """IPTC records (IIM)."""
+
+    compressed: bool = False
+    """Whether a TIFF was compressed in any way; its colored copy is then, too."""
 
 
 def read_picture(path: Path, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Picture:
@@ -128,20 +104,31 @@ def read_picture(path: Path, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Pic
     What each of Pillow's modes becomes:
     - 1, L, LA, palettes of grays alone: (H, W) uint8. Other palettes, RGB, RGBA: (H, W, 3) uint8, even if the
       three channels are equal.
-    - CMYK, YCbCr, LAB, HSV: (H, W, 3) uint8 by Pillow's conversion to RGB, which heeds no ICC profile.
+    - CMYK: (H, W, 3) uint8, through its ICC profile to sRGB if it has one that works, else as Pillow converts.
+      YCbCr, LAB, HSV: (H, W, 3) uint8 by Pillow's conversion to RGB.
     - I;16 (16-bit gray PNG, TIFF, JPEG 2000): (H, W) uint16, exact. 12-bit TIFF is spread to 16 bits.
+    - PNG and TIFF of 16 bits with several channels: uint16, exact, alpha too. CMYK of 16 bits is cut to 8.
     - I (integers of PGM and TIFF) and F (floats of TIFF and PFM): (H, W) uint16. They do not tell their
       white; negative values and NaN are black. I: white is 65535, or the largest value if that is larger; in
       a TIFF without a value above 255 it is 255, and the pixels are uint8. F: white is the first of 1, 255,
       65535 that all values are less than twice of (those above white are clipped), or else the largest value.
-    - More than one channel of 16 bits: cut to 8 by Pillow, which refuses gray with alpha in TIFF.
     Transparency becomes `alpha`, whether it comes as a channel, as palette entries, or as one color.
 
     Emits no warnings. Safe in threads: Pillow's own limit of pixels is set aside while pictures are read.
 
     Raises PictureError, "PATH: reason; advice" in one line, for all that cannot be read, or only in part.
     """
-    try:
+    with open_pages(path, max_pixels) as pages:
+        return pages.read(0)
+
+
+@contextmanager
+def open_pages(path: Path, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Iterator[Pages]:
+    """Open a picture file whose pages are read one by one; use it from one thread, and only inside the block.
+
+    Raises PictureError as `read_picture` does, from the block too.
+    """
+    with _told(path):
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, "")
@@ -149,23 +136,112 @@ def read_picture(path: Path, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Pic
             raise PictureError(f"{shown(path)}: it is not a regular file; name a picture file")
         if status.st_size == 0:
             raise PictureError(f"{shown(path)}: it is empty (0 bytes); copy it again from its source")
-        with path.open("rb") as stream, _own_limit:
-            return _decode(stream, path, max_pixels)
-    except PictureError:
-        raise
-    except MemoryError:
-        raise PictureError(
-            f"{shown(path)}: there is not enough memory for it; "
-            "close other programs or work on fewer pictures at a time"
-        ) from None
-    except Exception as error:
-        # Anything: on damaged files Pillow's decoders raise nearly every exception there is.
-        if isinstance(error, OSError) and error.errno in _WHY_NOT_READ:
-            raise PictureError(f"{shown(path)}: {_WHY_NOT_READ[error.errno]}") from error
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise PictureError(
-            f"{shown(path)}: it is damaged or cut off ({reason}); copy it again from its source"
-        ) from error
+        stream = path.open("rb")
+    with stream:
+        with _told(path), _own_limit:
+            pages = Pages(stream, path, max_pixels)
+        yield pages
+
+
+class Pages:
+    """The pages of an open picture file: those of a TIFF, less previews and masks; of others, the first frame.
+
+    A page is found by its number from 0 to len(pages) - 1. Made by `open_pages`.
+    """
+
+    def __init__(self, stream: BinaryIO, path: Path, max_pixels: int | None) -> None:
+        self._stream = stream
+        self._path = path
+        self._max_pixels = max_pixels
+        mark = mark_of(stream)
+        self._formats = formats_to_try(path.suffix, mark)
+        self._frames = [0]
+        self._image: Image.Image | None = None
+        self._beyond_pillow: set[int] = set()
+        try:
+            self._image = self._opened()
+        except UnidentifiedImageError as error:
+            # Pillow refuses a TIFF as a whole if it does not read its first page.
+            reason = why_unknown(mark, self._formats) if mark != "TIFF" else _why_not_tiff(stream)
+            if reason is not None:
+                raise PictureError(f"{shown(path)}: {reason}") from error
+            self._frames = page_numbers(stream)
+            self._beyond_pillow = set(self._frames)
+        if isinstance(self._image, TiffImagePlugin.TiffImageFile):
+            self._frames, self._beyond_pillow = _frames(self._image)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def pixels(self, number: int) -> int:
+        """Return width x height of a page. Raises PictureError if that is above the limit, or cannot be told."""
+        with _told(self._path, self._of(number)), _own_limit:
+            image = self._sought(self._frames[number])
+            width, height = size_of_page(self._stream, self._frames[number]) if image is None else image.size
+        if self._max_pixels is not None and width * height > self._max_pixels:
+            raise PictureError(
+                f"{shown(self._path)}: {self._of(number)}its {width} x {height} = {width * height:,} pixels are more "
+                f"than the limit of {self._max_pixels:,}; if you trust the file, raise the limit with --max-pixels"
+            )
+        return width * height
+
+    def read(self, number: int) -> Picture:
+        """Decode a page. Raises PictureError if it has too many pixels or is damaged."""
+        self.pixels(number)
+        frame = self._frames[number]
+        with _told(self._path, self._of(number)), _own_limit:
+            image = self._sought(frame)
+            if image is None:
+                levels, metadata, orientation = read_page(self._stream, frame)
+                return _upright(levels, metadata, orientation, "TIFF", compressed=True)
+            # An MPO is a JPEG with further pictures behind it.
+            kind = "JPEG" if image.format == "MPO" else image.format or ""
+            compressed = kind == "TIFF" and _tag(image, _COMPRESSION_TAG) != _UNCOMPRESSED
+            levels, metadata, orientation = self._decoded(image, frame)
+            if len(self) == 1:
+                # Its pixels have become levels: a second copy would double the memory of a large picture.
+                self._image = None
+            del image
+            return _upright(levels, metadata, orientation, kind, compressed=compressed)
+
+    def _decoded(self, image: Image.Image, frame: int) -> tuple[Levels, Metadata, int]:
+        lay = _tag(image, _ORIENTATION_TAG) in (5, 6, 7, 8)
+        if _tag(image, _PLANAR_TAG) == _SEPARATE and 16 in _bits(image):
+            try:
+                return read_page(self._stream, frame)
+            except NotReadError:
+                # Pillow cuts it to 8 bits, but reads it.
+                image = self._opened()
+                image.seek(frame)
+        if is_cut(image):
+
+            def again() -> Image.Image:
+                image = self._opened()
+                image.seek(frame)
+                return image
+
+            levels = read_both_bytes(image, again)
+        else:
+            image.load()
+            levels = Levels(*read_levels(image))
+        metadata, orientation = read_metadata(image, gray=levels.pixels.ndim == 2, lay=lay)
+        return levels, metadata, orientation
+
+    def _opened(self) -> Image.Image:
+        self._stream.seek(0)
+        return Image.open(self._stream, formats=self._formats)
+
+    def _sought(self, frame: int) -> Image.Image | None:
+        """Return the image at this frame, not loaded; None if Pillow does not read it."""
+        if frame in self._beyond_pillow:
+            return None
+        if self._image is None:
+            self._image = self._opened()
+        self._image.seek(frame)
+        return self._image
+
+    def _of(self, number: int) -> str:
+        return f"page {number + 1} of {len(self)}: " if len(self) > 1 else ""
 
 
 class _OwnLimit:
@@ -199,88 +275,90 @@ class _OwnLimit:
 _own_limit = _OwnLimit()
 
 
-def _decode(stream: BinaryIO, path: Path, max_pixels: int | None) -> Picture:
-    # TGA has no mark at its beginning: its reader would take random bytes for a picture.
-    formats = [name for name in _SUFFIXES_OF if name != "TGA" or path.suffix.lower() == ".tga"]
+@contextmanager
+def _told(path: Path, page: str = "") -> Iterator[None]:
+    """Turn whatever goes wrong in reading into a PictureError of one line."""
     try:
-        image = Image.open(stream, formats=formats)
-    except UnidentifiedImageError as error:
-        raise PictureError(f"{shown(path)}: {_why_unknown(stream, formats)}") from error
-    width, height = image.size
-    if max_pixels is not None and width * height > max_pixels:
+        yield
+    except PictureError:
+        raise
+    except MemoryError:
         raise PictureError(
-            f"{shown(path)}: its {width} x {height} = {width * height:,} pixels are more than "
-            f"the limit of {max_pixels:,}; if you trust the file, raise the limit with --max-pixels"
-        )
-    sixteen_bits_cut = _rawmode(image) == "LA;16B"
-    image.load()
-    exif, orientation = _exif(image)
-    pixels, alpha = read_levels(image.convert("LA") if sixteen_bits_cut else image)
+            f"{shown(path)}: {page}there is not enough memory for it; "
+            "close other programs or work on fewer pictures at a time"
+        ) from None
+    except Exception as error:
+        # Anything: on damaged files Pillow's decoders raise nearly every exception there is.
+        if isinstance(error, OSError) and error.errno in _WHY_NOT_READ:
+            raise PictureError(f"{shown(path)}: {_WHY_NOT_READ[error.errno]}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, NotReadError):
+            raise PictureError(f"{shown(path)}: {page}{reason}; convert it to PNG") from error
+        if "MAX_TEXT" in reason:
+            raise PictureError(
+                f"{shown(path)}: {page}its texts or its profile unpack to more than any picture needs, as in a bomb; "
+                "save it anew without metadata"
+            ) from error
+        raise PictureError(
+            f"{shown(path)}: {page}it is damaged or cut off ({reason}); copy it again from its source"
+        ) from error
+
+
+def _why_not_tiff(stream: BinaryIO) -> str | None:
+    """Return why a TIFF that Pillow refuses is not read here, for a message; None if it is."""
+    try:
+        size_of_page(stream, 0)
+    except NotReadError as error:
+        return f"{error}; convert it to PNG"
+    except Exception:
+        return why_unknown("TIFF", [])
+    return None
+
+
+def _frames(image: TiffImagePlugin.TiffImageFile) -> tuple[list[int], set[int]]:
+    """Return the numbers of the frames that are pages, neither previews nor masks, and which Pillow does not read."""
+    frames = []
+    beyond_pillow = set()
+    number = 0
+    while True:
+        try:
+            image.seek(number)
+        except EOFError:
+            break
+        except SyntaxError:
+            # It says so but once: asked for again, it shows the page before.
+            frames.append(number)
+            beyond_pillow.add(number)
+        else:
+            kind = image.tag_v2.get(_SUBFILE_TAG, 0)
+            if number == 0 or not (isinstance(kind, int) and kind & REDUCED_OR_MASK):
+                frames.append(number)
+        number += 1
+    image.seek(0)
+    return frames, beyond_pillow
+
+
+def _tag(image: Image.Image, tag: int) -> object:
+    return image.tag_v2.get(tag) if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+
+
+def _bits(image: Image.Image) -> tuple[int, ...]:
+    bits = _tag(image, _BITS_TAG)
+    return bits if isinstance(bits, tuple) else ()
+
+
+def _upright(levels: Levels, metadata: Metadata, orientation: int, kind: str, *, compressed: bool) -> Picture:
+    pixels, alpha = levels
     if alpha is not None and alpha.min() == np.iinfo(alpha.dtype).max:
         alpha = None
-    dpi = _dpi(image.info.get("dpi"))
-    profile = image.info.get("icc_profile")
     return Picture(
         pixels=upright(pixels, orientation),
         alpha=None if alpha is None else upright(alpha, orientation),
-        exif=exif,
-        dpi=dpi if dpi is None or orientation < 5 else (dpi[1], dpi[0]),
-        icc_profile=profile if profile and profile[16:20] == b"RGB " else None,
-        # An MPO is a JPEG with further pictures behind it.
-        format="JPEG" if image.format == "MPO" else image.format or "",
+        exif=metadata.exif,
+        dpi=metadata.dpi,
+        icc_profile=metadata.icc_profile,
+        format=kind,
+        xmp=metadata.xmp,
+        iptc=metadata.iptc,
+        compressed=compressed,
     )
-
-
-def _why_unknown(stream: BinaryIO, formats: list[str]) -> str:
-    stream.seek(0)
-    beginning = stream.read(4)
-    for mark, name in _FIRST_BYTES.items():
-        if beginning.startswith(mark):
-            return (
-                f"it begins as {name}, but is damaged or of a kind that Pillow does not read; "
-                "copy it again from its source, or convert it to PNG"
-            )
-    return f"its content is none of {', '.join(sorted(formats))}; convert it to one of these"
-
-
-def _rawmode(image: Image.Image) -> object:
-    """Return how the file stores its pixels where Pillow tells so, before they are loaded."""
-    return image.tile[0][3] if isinstance(image, ImageFile.ImageFile) and image.tile else None
-
-
-def _exif(image: Image.Image) -> tuple[bytes | None, int]:
-    """Return the EXIF block to carry on, and the orientation still to be applied (1 to 8, 1: upright)."""
-    orientation = 1
-    try:
-        tags = image.getexif()
-        # A TIFF tells none here: Pillow has turned it already.
-        found = tags.get(ExifTags.Base.Orientation, 1)
-        orientation = found if found in range(1, 9) else 1
-        kept = _descriptive(tags)
-        return (kept.tobytes() if len(kept) else None), orientation
-    except Exception:
-        # Damaged metadata must not cost the picture.
-        return None, orientation
-
-
-def _descriptive(tags: Image.Exif) -> Image.Exif:
-    kept = Image.Exif()
-    for tag in _TAGS_TO_CARRY:
-        if tag in tags:
-            kept[tag] = tags[tag]
-    for folder in _TAG_FOLDERS_TO_CARRY:
-        # The folder of interoperability is given as a place in the old file.
-        entries = {tag: value for tag, value in tags.get_ifd(folder).items() if tag != ExifTags.IFD.Interop}
-        if entries:
-            kept[folder] = entries
-    return kept
-
-
-def _dpi(found: object) -> tuple[float, float] | None:
-    """Return a resolution that every format can hold, or None."""
-    try:
-        across, down = (float(value) for value in found)  # type: ignore[attr-defined]
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    sound = all(math.isfinite(value) and 1 <= value <= 65535 for value in (across, down))
-    return (across, down) if sound else None

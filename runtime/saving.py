@@ -1,25 +1,26 @@
-"""Files that are whole or not there, made beside their name and moved into place; pictures among them."""
+"""Colored pictures to files: which suffix holds them, and writing them whole or not at all."""
 
 from __future__ import annotations
 
-import errno
-import io
-import os
-import secrets
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, features
+from PIL import features
 
-from colorrt.errors import ColorrtError, PictureError, UsageError
+from colorrt.errors import PictureError, UsageError
+from colorrt.runtime.atomic import atomic_path, in_one_line, shown
+from colorrt.runtime.encoding import PNG_LEVEL, as_image, encode
+from colorrt.runtime.png import write_deep_png
+from colorrt.runtime.tiff import TiffPages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from colorrt.runtime.bands import Colored
     from colorrt.runtime.pictures import Picture
 
 # What holds RGB. BMP can hold alpha too, but few programs look at it there.
@@ -45,68 +46,8 @@ if "avif" in features.modules and features.check("avif"):
     _FORMAT_OF[".avif"] = "AVIF"
 
 _WITH_ALPHA = frozenset({"AVIF", "JPEG2000", "PNG", "TGA", "TIFF", "WEBP"})
+_LOSSLESS_OF_8_BITS = frozenset({"JPEG2000", "PPM"})
 _LONGEST_SIDE = {"JPEG": 65500, "TGA": 65535, "WEBP": 16383}
-
-# A photo of 1920 x 1080: level 1 takes 0.12 s and 2.97 MB, 3: 0.17 s and 2.85 MB, 6 (the default): 0.46 s and
-# 2.84 MB.
-_PNG_LEVEL = 1
-
-# From here on the color of red lettering on blue is worth the 15% that full chroma adds to a file.
-_FULL_CHROMA_QUALITY = 90
-
-_WHY_NOT_WRITTEN = {
-    errno.EACCES: "there is no permission to write here; choose another folder",
-    errno.EDQUOT: "the quota of the disk is used up; free some space or choose another disk",
-    errno.EISDIR: "it is a folder; name a file in it",
-    errno.ENAMETOOLONG: "its name is too long; choose a shorter one",
-    errno.ENOENT: "its folder does not exist; create the folder first",
-    errno.ENOSPC: "the disk is full; free some space or choose another disk",
-    errno.ENOTDIR: "what should be its folder is a file; choose another folder",
-    errno.EPERM: "there is no permission to write here; choose another folder",
-    errno.EROFS: "the disk is read-only; choose another folder",
-}
-
-
-def shown(path: Path | str) -> str:
-    """Return a path as it can stand in a one-line message: line breaks and undecodable bytes are escaped."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(path))
-
-
-@contextmanager
-def atomic_path(path: Path, failure: type[ColorrtError] = ColorrtError) -> Iterator[Path]:
-    """Lend the path of an empty file to write to; it takes the place of `path` once the block has succeeded.
-
-    The lent file lies hidden in the folder of `path`, so that moving it is one step of the file system:
-    others see the old file or the new one, never a part. Its permissions follow the umask. If the block fails
-    in any way (KeyboardInterrupt too), the lent file is removed and `path` stays as it was. A symbolic link
-    is followed. The lent name ends in .part: a writer that goes by suffixes has to be told the format.
-
-    Raises `failure`, "PATH: reason; advice" in one line, for every OSError, those of the block included.
-    Other exceptions of the block pass through.
-    """
-    part: Path | None = None
-    try:
-        target = Path(os.path.realpath(path))
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if target.exists() and not target.is_file():
-            # Moving a file to the name of a device would take the device away.
-            raise failure(f"{shown(path)}: cannot be written: it is not a regular file; choose another name")
-        # Cut, because the longer name may not be longer than a name can be (mostly 255 bytes).
-        part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.part")
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        yield part
-        part.replace(target)
-        part = None
-    except OSError as error:
-        reason = _WHY_NOT_WRITTEN.get(error.errno or 0)
-        if reason is None:
-            reason = f"{_in_one_line(error.strerror or error)}; check the disk or choose another folder"
-        raise failure(f"{shown(path)}: cannot be written: {reason}") from error
-    finally:
-        if part is not None:
-            with suppress(OSError):
-                part.unlink()
 
 
 def output_suffix(picture: Picture, suffix: str) -> str:
@@ -114,20 +55,27 @@ def output_suffix(picture: Picture, suffix: str) -> str:
 
     suffix: with its dot, in any case; that of the input, mostly. ".png" replaces suffixes of formats that
     hold no RGB (.gif, .pgm), that this build does not write, and, if the picture has alpha, that hold none
-    (.jpg).
+    (.jpg), or if it has 16 bits and is lossless, that hold 8 (.jp2, .ppm).
     """
     kind = _FORMAT_OF.get(suffix.lower())
     if kind is None or (picture.alpha is not None and kind not in _WITH_ALPHA):
         return ".png"
+    if picture.pixels.dtype == np.uint16 and kind in _LOSSLESS_OF_8_BITS:
+        return ".png"
     return suffix
 
 
-def write_picture(path: Path, rgb: NDArray[Any], picture: Picture, quality: int = 95) -> None:
+def holds_pages(suffix: str) -> bool:
+    """Whether files of this suffix hold several pages."""
+    return _FORMAT_OF.get(suffix.lower()) == "TIFF"
+
+
+def write_picture(path: Path, rgb: NDArray[Any] | Colored, picture: Picture, quality: int = 95) -> None:
     """Save a colored picture with what its source carried, in the format that the suffix of `path` names.
 
-    rgb: (H, W, 3), uint8 or uint16. Pillow writes 8 bits per channel, so uint16 is rounded to
-    (255 x + 32767) // 65535, and so is a 16-bit alpha.
-    picture: the source; its alpha, exif, dpi and icc_profile are saved where the format can hold them, and
+    rgb: (H, W, 3), uint8 or uint16; `Colored` is rendered as it is written, TIFF and PNG of 16 bits without ever being
+    whole. TIFF and PNG keep 16 bits; for other formats they are rounded to (255 x + 32767) // 65535.
+    picture: the source; its alpha, exif, dpi, icc_profile, xmp and iptc are saved where the format can hold them, and
     left out where it cannot: to keep the alpha, choose the path by `output_suffix`.
     quality: 1..100, for JPEG, WebP and AVIF. JPEG and AVIF keep chroma at full size from 90 on. PNG, TIFF and
     JPEG 2000 are lossless.
@@ -146,89 +94,73 @@ def write_picture(path: Path, rgb: NDArray[Any], picture: Picture, quality: int 
         )
     if not 1 <= quality <= 100:
         raise UsageError(f"{shown(path)}: the quality has to be 1 to 100, got {quality}; 95 suits photos")
-    image = _as_image(rgb, picture.alpha if kind in _WITH_ALPHA else None)
+    _check(rgb, picture)
+    height, width = rgb.shape[:2]
     limit = _LONGEST_SIDE.get(kind)
-    if limit is not None and max(image.size) > limit:
+    if limit is not None and max(width, height) > limit:
         raise PictureError(
-            f"{shown(path)}: cannot be written: {image.width} x {image.height} pixels are too many "
+            f"{shown(path)}: cannot be written: {width} x {height} pixels are too many "
             f"for {kind}, which holds {limit} a side; save it as .png or .tif"
         )
+    if kind == "TIFF":
+        write_pages(path, [(rgb, picture)], size_of(rgb.shape, rgb.dtype, picture))
+        return
     with atomic_path(path, PictureError) as part:
-        part.write_bytes(_encoded(path, image, kind, picture, quality))
+        if kind == "PNG" and rgb.dtype == np.uint16:
+            with part.open("wb") as stream, _told(path, kind, rgb):
+                write_deep_png(stream, rgb, picture, PNG_LEVEL)
+            return
+        with _told(path, kind, rgb):
+            data = encode(as_image(rgb, picture.alpha if kind in _WITH_ALPHA else None), kind, picture, quality)
+        part.write_bytes(data)
 
 
-def _encoded(path: Path, image: Image.Image, kind: str, picture: Picture, quality: int) -> bytes:
-    # Encoded in memory and written by Python, for Pillow's own writing hides that a disk is full.
+def write_pages(path: Path, pages: Iterable[tuple[NDArray[Any] | Colored, Picture]], size: int, count: int = 1) -> None:
+    """Save one or more colored pictures as the pages of a TIFF, each written as it comes.
+
+    pages: what `write_picture` takes, one by one; they may differ in size, depth and alpha. What they raise passes
+    through, and leaves no file. size: bytes of all pages at most, see `size_of`. count: how many there will be.
+    Raises what `write_picture` raises.
+    """
+    with atomic_path(path, PictureError) as part, TiffPages(part, size) as file:
+        for number, (rgb, picture) in enumerate(pages):
+            _check(rgb, picture)
+            with _told(path, "TIFF", rgb):
+                file.add(rgb, picture, (number, count) if count > 1 else None)
+
+
+def size_of(shape: tuple[int, ...], dtype: np.dtype[Any], picture: Picture) -> int:
+    """Return the bytes that a picture of this shape takes uncompressed, with alpha if its source has it."""
+    return shape[0] * shape[1] * (3 if picture.alpha is None else 4) * dtype.itemsize
+
+
+@contextmanager
+def _told(path: Path, kind: str, rgb: NDArray[Any] | Colored) -> Iterator[None]:
+    """Turn what goes wrong in an encoder into a PictureError; errors of the disk are left to `atomic_path`."""
     try:
-        try:
-            return _with_options(image, kind, picture, quality, picture.exif)
-        except Exception:
-            # Tags that Pillow can read but not write, or that are too long for a JPEG, must not cost the picture.
-            if picture.exif is None:
-                raise
-            return _with_options(image, kind, picture, quality, None)
+        yield
     except MemoryError:
         raise PictureError(
             f"{shown(path)}: cannot be written: there is not enough memory for "
-            f"{image.width} x {image.height} pixels; close other programs or work on fewer pictures at a time"
+            f"{rgb.shape[1]} x {rgb.shape[0]} pixels; close other programs or work on fewer pictures at a time"
         ) from None
+    except PictureError:
+        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise PictureError(
-            f"{shown(path)}: cannot be written: the {kind} encoder failed ({_in_one_line(error)}); "
+            f"{shown(path)}: cannot be written: the {kind} encoder failed ({in_one_line(error)}); "
             "save it in another format"
         ) from error
 
 
-def _with_options(image: Image.Image, kind: str, picture: Picture, quality: int, exif: bytes | None) -> bytes:
-    options: dict[str, Any] = {}
-    if picture.dpi is not None:
-        options["dpi"] = picture.dpi
-    if picture.icc_profile is not None:
-        options["icc_profile"] = picture.icc_profile
-    if kind == "JPEG":
-        options |= {"quality": quality, "subsampling": 0 if quality >= _FULL_CHROMA_QUALITY else 2}
-    elif kind == "AVIF":
-        options |= {
-            "quality": quality,
-            "subsampling": "4:4:4" if quality >= _FULL_CHROMA_QUALITY else "4:2:0",
-        }
-    elif kind == "WEBP":
-        options |= {"quality": quality}
-    elif kind == "PNG":
-        options |= {"compress_level": _PNG_LEVEL}
-    elif kind == "TIFF":
-        # Pillow loses EXIF folders in compressed TIFF. (LZW would take 0.06 s and halve a photo of 1920 x 1080.)
-        options |= {"compression": "raw"}
-    if exif is not None:
-        options["exif"] = exif
-    stream = io.BytesIO()
-    image.save(stream, format=kind, **options)
-    return stream.getvalue()
-
-
-def _as_image(rgb: NDArray[Any], alpha: NDArray[Any] | None) -> Image.Image:
-    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
+def _check(rgb: NDArray[Any] | Colored, picture: Picture) -> None:
+    if len(rgb.shape) != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
         raise ValueError(f"rgb has to be (H, W, 3) with at least one pixel, got shape {rgb.shape}")
-    image = Image.fromarray(_in_8_bits(rgb, "rgb"))
-    if alpha is not None:
-        if alpha.shape != rgb.shape[:2]:
-            raise ValueError(f"alpha has to be as large as rgb, got shapes {alpha.shape} and {rgb.shape}")
-        image.putalpha(Image.fromarray(_in_8_bits(alpha, "alpha")))
-    return image
-
-
-def _in_8_bits(levels: NDArray[Any], name: str) -> NDArray[np.uint8]:
-    if levels.dtype == np.uint8:
-        return np.ascontiguousarray(levels)
-    if levels.dtype != np.uint16:
-        raise TypeError(f"{name} has to be uint8 or uint16, got {levels.dtype}; convert it with astype")
-    rounded = np.empty(levels.shape, np.uint8)
-    # A few rows at a time: the wider products would take four times the memory of the picture.
-    for top in range(0, len(levels), 64):
-        rows = slice(top, top + 64)
-        rounded[rows] = (levels[rows] * np.uint32(255) + np.uint32(32767)) // np.uint32(65535)
-    return rounded
-
-
-def _in_one_line(reason: object) -> str:
-    return " ".join(str(reason).split()) or type(reason).__name__
+    alpha = picture.alpha
+    for name, dtype in (("rgb", rgb.dtype), ("alpha", rgb.dtype if alpha is None else alpha.dtype)):
+        if dtype not in (np.uint8, np.uint16):
+            raise TypeError(f"{name} has to be uint8 or uint16, got {dtype}; convert it with astype")
+    if alpha is not None and alpha.shape != rgb.shape[:2]:
+        raise ValueError(f"alpha has to be as large as rgb, got shapes {alpha.shape} and {rgb.shape}")

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image, ImageCms, features
 
 from colorrt.errors import ArtifactError, ColorrtError, PictureError, UsageError
+from colorrt.runtime.atomic import atomic_path, shown
 from colorrt.runtime.pictures import PICTURE_SUFFIXES, Picture, read_picture
-from colorrt.runtime.saving import atomic_path, output_suffix, shown, write_picture
+from colorrt.runtime.saving import output_suffix, write_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -210,6 +211,11 @@ def test_suffix_that_holds_no_alpha_becomes_png(suffix: str, kept: str) -> None:
     assert output_suffix(TRANSPARENT, suffix) == kept
 
 
+@pytest.mark.parametrize(("suffix", "kept"), [(".jp2", ".png"), (".ppm", ".png"), (".TIF", ".TIF"), (".jpg", ".jpg")])
+def test_lossless_suffix_that_holds_8_bits_becomes_png_for_16(suffix: str, kept: str) -> None:
+    assert output_suffix(Picture(np.zeros((24, 40), np.uint16)), suffix) == kept
+
+
 @pytest.mark.parametrize("suffix", sorted(PICTURE_SUFFIXES))
 @pytest.mark.parametrize("picture", [OPAQUE, TRANSPARENT])
 def test_every_readable_suffix_leads_to_a_file_that_keeps_the_alpha(
@@ -269,10 +275,10 @@ def test_sixteen_bits_are_rounded_and_not_cut(tmp_path: Path) -> None:
     levels = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     rgb = np.stack([levels, levels[::-1], levels.T], axis=-1)
 
-    write_picture(tmp_path / "a.png", rgb, Picture(levels))
+    write_picture(tmp_path / "a.bmp", rgb, Picture(levels))
 
     expected = (rgb.astype(np.int64) * 255 + 32767) // 65535
-    assert np.array_equal(read_picture(tmp_path / "a.png").pixels, expected)
+    assert np.array_equal(read_picture(tmp_path / "a.bmp").pixels, expected)
 
 
 def test_array_of_any_layout_is_saved_as_it_looks(tmp_path: Path) -> None:
