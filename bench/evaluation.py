@@ -27,11 +27,13 @@ def evaluate_photos(
     saturation: float | None,
     sheet: Path | None,
     on_skip: Callable[[str, str], None],
+    on_picture: Callable[[str, NDArray[np.uint8], NDArray[np.uint8]], None] | None = None,
 ) -> Quality:
     """Color the luma of each photograph and compare the result with the photograph.
 
     `photos`: a folder or a tar archive. `sheet`: where to write a contact sheet of up to 24 of them (PNG), or None.
-    `on_skip` is told the name of a photograph that cannot be read, and why.
+    `on_skip` is told the name of a photograph that cannot be read, and why; `on_picture` the name, original and colored
+    version, (H, W, 3) uint8, of every other one.
 
     Raises UsageError or PictureError when there is nothing to read, BackendError when scikit-image is missing.
     """
@@ -42,6 +44,8 @@ def evaluate_photos(
     for name, original in read_rgb_photos(photos, on_skip):
         colored = colorizer.colorize(original, saturation)
         rows.append(measure(original, colored, name))
+        if on_picture is not None:
+            on_picture(name, original, colored)
         if sheet is not None and name in shown:
             pictures.append((gray_of(original), colored, original))
     if sheet is not None and pictures:

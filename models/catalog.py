@@ -26,4 +26,9 @@ KNOWN_MODELS = (
         "DeOldify stable and video: ResNet-101, wide decoder; fewer mistakes",
         "ColorizeStable_gen.pth or ColorizeVideo_gen.pth of DeOldify",
     ),
+    KnownModel(
+        "ipol",
+        "the IPOL review's network: ResNet-101, wide decoder, UV head in normalized space",
+        "the checkpoint of the article's code, or colorrt train ipol-video",
+    ),
 )

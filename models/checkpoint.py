@@ -21,7 +21,8 @@ _HEAD_BYTES = 512
 # What `torch.save` of PyTorch before 1.6 begins with: a protocol-2 pickle of its magic number.
 _LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _ZIP_MAGIC = b"PK\x03\x04"
-_CONTAINER_KEYS = {"model", "opt"}
+# fastai's `Learner.save`, and the training code of the IPOL review: the keys of each, the weights first.
+_CONTAINERS = (("model", "opt"), ("state_dict", "training_params"))
 _NAMED = 3
 
 
@@ -29,8 +30,9 @@ def load_state(path: Path) -> dict[str, Tensor]:
     """Read the state dict in a weights file, tensors on the CPU in the file's own dtypes.
 
     Takes `.safetensors`, and files of `torch.save` old (before 1.6) and new (zip), holding either a bare
-    state dict or exactly the keys `model` and `opt` as fastai's `Learner.save` writes them. The kind is told
-    by the content, not by the name. Nothing in the file is executed.
+    state dict, exactly the keys `model` and `opt` as fastai's `Learner.save` writes them, or exactly `state_dict` and
+    `training_params` as the IPOL review's code does. The kind is told by the content, not by the name. Nothing in the
+    file is executed.
     Raises WeightsError for everything else, in one line that says what the file is.
     """
     head = _read_head(path)
@@ -152,8 +154,9 @@ def _check_zip(path: Path) -> None:
 
 def _state_of(path: Path, content: object) -> dict[str, Tensor]:
     """Take the state dict out of an unpickled object."""
-    if isinstance(content, dict) and set(content) == _CONTAINER_KEYS:
-        content = content["model"]
+    for keys in _CONTAINERS:
+        if isinstance(content, dict) and set(content) == set(keys):
+            content = content[keys[0]]
     if not isinstance(content, dict):
         kind = "a single tensor" if isinstance(content, Tensor) else f"a {type(content).__name__}"
         raise WeightsError(f"{path}: the checkpoint holds {kind}, not a state dict; save model.state_dict() instead")
@@ -212,7 +215,7 @@ _STRANGERS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
         "this is an ONNX model, not weights; run it as it is, or give the checkpoint it was exported from",
     ),
     (
-        lambda head: head.startswith((b"ftrt", b"ptrt")),
+        lambda head: head.startswith((b"ftrt", b"ptrt", b"vtrt")),
         "this is a TensorRT engine, not weights; run it as it is, or give the checkpoint it was built from",
     ),
     (

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from colorrt.errors import WeightsError
-from colorrt.models import deoldify, lite
+from colorrt.models import deoldify, ipol, lite, lite_bins
 from colorrt.models.checkpoint import fill, load_state
 from colorrt.models.color import ChromaOfRgb
 from colorrt.models.lookalikes import describe_stranger
@@ -100,12 +100,24 @@ def _build_deoldify(state: Mapping[str, Tensor]) -> nn.Module:
     return ChromaOfRgb(deoldify.build(state)).eval()
 
 
+def _recognize_ipol(state: Mapping[str, Tensor]) -> str | None:
+    return "ipol" if ipol.recognizes(state) else None
+
+
+def _build_ipol(state: Mapping[str, Tensor]) -> nn.Module:
+    return ChromaOfRgb(ipol.build(state)).eval()
+
+
 def _recognize_lite(state: Mapping[str, Tensor]) -> str | None:
-    return "lite" if lite.recognizes(state) else None
+    if not lite.recognizes(state):
+        return None
+    return "lite-bins" if lite_bins.MARK in state else "lite"
 
 
 def _build_lite(state: Mapping[str, Tensor]) -> nn.Module:
     try:
+        if lite_bins.MARK in state:
+            return lite_bins.build(state)
         shape = lite.read_shape(state)
     except KeyError as error:
         raise WeightsError(f"the state dict looks like lite, but lacks {error.args[0]}; it is incomplete") from error
@@ -123,6 +135,16 @@ FAMILIES: tuple[Family, ...] = (
         build=_build_deoldify,
         default_saturation=1.0,
         attention_stride=deoldify.ATTENTION_STRIDE,
+        bytes_per_pixel=6000,
+    ),
+    Family(
+        name="ipol",
+        title="the network of the IPOL review of DeOldify",
+        recognize=_recognize_ipol,
+        build=_build_ipol,
+        # The guess as it is; the published code's own default is 2.
+        default_saturation=1.0,
+        attention_stride=ipol.ATTENTION_STRIDE,
         bytes_per_pixel=6000,
     ),
     Family(

@@ -1,84 +1,101 @@
-"""Color photographs from folders and tar shards, and batches of squares of them."""
+"""Color photographs, decoded as they are needed, and batches of squares of them."""
 
 from __future__ import annotations
 
 import io
 import queue
-import tarfile
 import threading
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from colorrt.errors import UsageError
+from colorrt.training.files import Entry, read_entry
 
-PICTURE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 # Mean of |U| + |V| (units of luma, 0..1) under which a photograph teaches nothing but gray.
 GRAY_LIMIT = 0.015
+GIGABYTE = 1 << 30
 Photo = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Photos:
-    """Decoded photographs (each H x W x 3 uint8) and what was left out on the way."""
+@dataclass
+class Album:
+    """Photographs by number, decoded when asked for, kept as long as the cache has room.
 
-    pictures: Sequence[Photo]
-    gray: int
-    corrupt: int
-
-
-def read_photos(sources: Sequence[Path], short_side: int) -> Photos:
-    """Read every picture in `sources` (folders, searched recursively, and .tar shards) into memory.
-
-    Pictures are reduced to `short_side` pixels where they are larger. Gray and near-gray pictures and corrupt
-    files are counted and left out. Raises FileNotFoundError when a source does not exist, UsageError when a file
-    is no tar shard or a damaged one.
+    `short_side`: larger ones are reduced to it, in pixels. `cache_bytes`: decoded pictures are kept up to here; what
+    does not fit is decoded again in each epoch. `gray`, `corrupt`: numbers of those found unfit so far.
     """
-    pictures: list[Photo] = []
-    gray = corrupt = 0
-    for source in sources:
-        for data in _read_files(source):
-            try:
-                picture = _decode(data, short_side)
-            # Pillow lets damage inside of PNG through as SyntaxError and ValueError.
-            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-                corrupt += 1
-                continue
-            if _colorfulness(picture) < GRAY_LIMIT:
-                gray += 1
-            else:
-                pictures.append(picture)
-    return Photos(pictures, gray, corrupt)
+
+    entries: Sequence[Entry]
+    short_side: int
+    cache_bytes: int = 2 * GIGABYTE
+    gray: set[int] = field(default_factory=set)
+    corrupt: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[int, Photo] = {}
+        self._kept_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def photo(self, index: int) -> Photo | None:
+        """Return photograph `index` as H x W x 3 uint8; None when it is gray or corrupt, which is counted once."""
+        if index in self.gray or index in self.corrupt:
+            return None
+        kept = self._kept.get(index)
+        if kept is not None:
+            return kept
+        try:
+            picture = decode(read_entry(self.entries[index]), self.short_side)
+        # Pillow lets damage inside of PNG through as SyntaxError and ValueError.
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            self.corrupt.add(index)
+            return None
+        if mean_chroma(picture) < GRAY_LIMIT:
+            self.gray.add(index)
+            return None
+        with self._lock:
+            if self._kept_bytes + picture.nbytes <= self.cache_bytes:
+                self._kept[index] = picture
+                self._kept_bytes += picture.nbytes
+        return picture
+
+    def describe(self) -> str:
+        """Say how many were found unfit so far."""
+        return f"{len(self)} photographs, left out so far: {len(self.gray)} gray, {len(self.corrupt)} corrupt"
 
 
-def _read_files(source: Path) -> Iterator[bytes]:
-    if not source.exists():
-        raise FileNotFoundError(source)
-    if source.is_dir():
-        for path in sorted(source.rglob("*")):
-            if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
-                yield path.read_bytes()
-        return
-    try:
-        with tarfile.open(source) as shard:
-            for member in shard:
-                stream = shard.extractfile(member)
-                if stream is not None and Path(member.name).suffix.lower() in PICTURE_SUFFIXES:
-                    yield stream.read()
-    # KeyError: a link to a member that is not there.
-    except (tarfile.TarError, EOFError, KeyError) as error:
-        # tarfile tells of each compression that it tried in a line of its own.
-        reason = str(error).partition("\n")[0].rstrip(":")
-        raise UsageError(
-            f"{source}: no tar shard, or a damaged one ({reason}); give a folder of photographs or pack it again"
-        ) from error
+@dataclass(frozen=True)
+class Batch:
+    """Squares (N x S x S x 3 uint8), and where the next batch begins."""
+
+    squares: NDArray[np.uint8]
+    cursor: int
 
 
-def _decode(data: bytes, short_side: int) -> Photo:
+@dataclass(frozen=True)
+class Plan:
+    """How squares are cut: `smallest` is the least part of each side of a photograph that a square shows."""
+
+    size: int
+    batch: int
+    smallest: float
+    seed: int
+    weights: tuple[float, ...] = ()
+    """How often each entry is taken in an epoch, on average; empty: each once."""
+
+
+def decode(data: bytes, short_side: int) -> Photo:
+    """Decode an encoded picture to H x W x 3 uint8 RGB, reduced to `short_side` pixels where it is larger.
+
+    Raises OSError, SyntaxError, ValueError or DecompressionBombError for damaged ones.
+    """
     with Image.open(io.BytesIO(data)) as image:
         image.draft("RGB", (short_side, short_side))
         picture = image.convert("RGB")
@@ -89,7 +106,8 @@ def _decode(data: bytes, short_side: int) -> Photo:
     return np.asarray(picture)
 
 
-def _colorfulness(picture: Photo) -> float:
+def mean_chroma(picture: Photo) -> float:
+    """Mean of |U| + |V| of a picture (H x W x 3 uint8), in the units of luma, 0..1."""
     small = picture[::4, ::4].astype(np.float32) / 255
     luma = small @ np.array([0.299, 0.587, 0.114], np.float32)
     return float(np.mean(np.abs(0.492 * (small[..., 2] - luma)) + np.abs(0.877 * (small[..., 0] - luma))))
@@ -110,38 +128,81 @@ def square(picture: Photo, size: int, smallest: float, generator: np.random.Gene
     return np.asarray(part)
 
 
-def squares(
-    photos: Sequence[Photo], size: int, batch: int, smallest: float, seed: int
-) -> Generator[NDArray[np.uint8], None, None]:
-    """Yield batches (batch x size x size x 3 uint8) without end, each photograph once an epoch.
+def order_of(epoch: int, count: int, plan: Plan) -> NDArray[np.int64]:
+    """Numbers of the photographs in the order of one epoch: a shuffle, or draws by `plan.weights`."""
+    generator = np.random.default_rng([plan.seed, epoch])
+    if not plan.weights:
+        return generator.permutation(count)
+    shares = np.asarray(plan.weights) / np.sum(plan.weights)
+    return generator.choice(count, size=count, p=shares)
 
-    A thread prepares the next batches while the current one is used. The sequence depends on `seed` alone.
-    Raises what went wrong in the thread, and UsageError when there are no photographs.
+
+def cut_batches(album: Album, plan: Plan, cursor: int = 0, workers: int = 1) -> Generator[Batch, None, None]:
+    """Yield batches without end, each photograph once an epoch unless `plan.weights` say otherwise.
+
+    `cursor` counts the photographs gone by, the dropped ones too. The squares depend on the plan and the cursor alone:
+    whoever begins at the cursor of a batch gets what comes after it. `workers`: threads that decode; they change
+    nothing else. Raises UsageError when a whole epoch brings no color photograph.
     """
-    if not photos:
-        raise UsageError("no photographs to cut squares of; give a folder or shard with color photographs")
-    ready: queue.Queue[NDArray[np.uint8] | Exception] = queue.Queue(maxsize=4)
+    count, barren = len(album), 0
+    if not count:
+        raise _no_color(album)
+    orders: dict[int, NDArray[np.int64]] = {}
+
+    def cut(place: int) -> Photo | None:
+        picture = album.photo(int(orders[place // count][place % count]))
+        if picture is None:
+            return None
+        return square(picture, plan.size, plan.smallest, np.random.default_rng([plan.seed, 1, place]))
+
+    waiting: list[Photo] = []
+    with ThreadPoolExecutor(workers) as pool:
+        while True:
+            places = range(cursor, cursor + plan.batch)
+            epochs = {place // count for place in places}
+            orders = {one: orders[one] if one in orders else order_of(one, count, plan) for one in epochs}
+            for place, piece in zip(places, pool.map(cut, places), strict=True):
+                cursor = place + 1
+                barren = barren + 1 if piece is None else 0
+                if barren > count:
+                    raise _no_color(album)
+                if piece is not None:
+                    waiting.append(piece)
+                if len(waiting) == plan.batch:
+                    yield Batch(np.stack(waiting), cursor)
+                    waiting.clear()
+
+
+def _no_color(album: Album) -> UsageError:
+    return UsageError(f"no color photographs to cut squares of ({album.describe()}); give a folder or shard with some")
+
+
+def prefetch(batches: Generator[Batch, None, None], ahead: int = 4) -> Generator[Batch, None, None]:
+    """Hand on `batches`, the next ones prepared by a thread while the current one is used.
+
+    Raises what went wrong in the thread.
+    """
+    ready: queue.Queue[Batch | Exception] = queue.Queue(maxsize=ahead)
     stop = threading.Event()
 
-    def fill() -> None:
-        generator = np.random.default_rng(seed)
-        waiting: list[Photo] = []
+    def put(item: Batch | Exception) -> None:
         while not stop.is_set():
-            for index in generator.permutation(len(photos)):
-                waiting.append(square(photos[index], size, smallest, generator))
-                if len(waiting) == batch:
-                    _put(ready, np.stack(waiting), stop)
-                    waiting.clear()
+            try:
+                ready.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return
+
+    def fill() -> None:
+        try:
+            for batch in batches:
+                put(batch)
                 if stop.is_set():
                     return
-
-    def fill_or_tell() -> None:
-        try:
-            fill()
         except Exception as error:  # Unsaid, it would leave the training waiting forever.
-            _put(ready, error, stop)
+            put(error)
 
-    thread = threading.Thread(target=fill_or_tell, daemon=True)
+    thread = threading.Thread(target=fill, daemon=True)
     thread.start()
     try:
         while True:
@@ -152,14 +213,3 @@ def squares(
     finally:
         stop.set()
         thread.join()
-
-
-def _put(
-    ready: queue.Queue[NDArray[np.uint8] | Exception], item: NDArray[np.uint8] | Exception, stop: threading.Event
-) -> None:
-    while not stop.is_set():
-        try:
-            ready.put(item, timeout=0.2)
-        except queue.Full:
-            continue
-        return

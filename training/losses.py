@@ -1,4 +1,4 @@
-"""What training minimizes."""
+"""What training minimizes: distances of chroma or RGB, of features, and of guesses from each other under noise."""
 
 from __future__ import annotations
 
@@ -6,17 +6,63 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Where the pixel loss turns from quadratic to linear, in the units of chroma.
-KNEE = 0.05
 
+def distance(guess: Tensor, truth: Tensor, kind: str, knee: float) -> Tensor:
+    """Distance per value of two tensors of equal shape. `kind`: "l1", "l2" (squared) or "huber".
 
-def chroma_loss(guess: Tensor, truth: Tensor, rarity: float, coarse: float) -> Tensor:
-    """Huber loss per pixel plus L1 of 8 x 8 averages (both N x 2 x S x S), a scalar.
-
-    `rarity` weighs saturated pixels up (weight 1 + rarity x |chroma|), since most of every photograph is nearly
-    gray; `coarse` is the weight of the averages, which ask for the right color of a region whatever its edges.
+    Huber is d^2 / (2 knee) up to `knee` and |d| - knee / 2 beyond.
     """
-    weight = 1 + rarity * truth.square().sum(1, keepdim=True).sqrt()
-    pixels = F.smooth_l1_loss(guess, truth, beta=KNEE, reduction="none")
-    regions = torch.abs(F.avg_pool2d(guess, 8) - F.avg_pool2d(truth, 8))
-    return (weight * pixels).mean() + coarse * regions.mean()
+    if kind == "l1":
+        return (guess - truth).abs()
+    if kind == "l2":
+        return (guess - truth).square()
+    return F.smooth_l1_loss(guess, truth, beta=knee, reduction="none")
+
+
+def pixel_loss(guess: Tensor, truth: Tensor, weight: Tensor | None, kind: str, knee: float) -> Tensor:
+    """Mean distance per value (both N x C x S x S), each pixel times `weight` (N x 1 x S x S), a scalar."""
+    loss = distance(guess, truth, kind, knee)
+    return loss.mean() if weight is None else (weight * loss).mean()
+
+
+def rarity_weight(chroma: Tensor, rarity: float) -> Tensor:
+    """Weight of each pixel, 1 + rarity x |chroma| (N x 2 x S x S -> N x 1 x S x S).
+
+    Most of every photograph is nearly gray; without it the saturated rest hardly counts.
+    """
+    return 1 + rarity * chroma.square().sum(1, keepdim=True).sqrt()
+
+
+def coarse_loss(guess: Tensor, truth: Tensor, kind: str, knee: float) -> Tensor:
+    """Mean distance of 8 x 8 averages (both N x C x S x S): the right color of a region, whatever its edges."""
+    return distance(F.avg_pool2d(guess, 8), F.avg_pool2d(truth, 8), kind, knee).mean()
+
+
+def feature_loss(guess: list[Tensor], truth: list[Tensor], weights: tuple[float, ...], *, relative: bool) -> Tensor:
+    """Sum over layers of weight x mean |difference|: the feature terms of equation 7, a scalar.
+
+    `relative`: each term is divided by the mean |feature| of the truth, so that weights mean the same for networks
+    whose features have other magnitudes than VGG's.
+    Source: Salmona et al. 2022, equation 7; DeOldify's FeatureLoss; Johnson et al. 2016.
+    """
+    total = guess[0].new_zeros(())
+    for one, other, weight in zip(guess, truth, weights, strict=True):
+        term = (one - other).abs().mean()
+        total = total + weight * (term / other.abs().mean().clamp_min(1e-6) if relative else term)
+    return total
+
+
+def stability_loss(chroma: Tensor, noisy: Tensor) -> Tensor:
+    """Mean change of chroma under noise in the input: mean |f(x + n) - f(x)| (both N x 2 x S x S), a scalar.
+
+    Both are guesses for the same photographs, and the gradient goes through both. Only together with a supervised loss:
+    alone, gray everywhere would be best.
+    Source: the quantity of equations 8 and 9 of Salmona et al. 2022, who found no such term in DeOldify's code.
+    """
+    return (noisy - chroma).abs().mean()
+
+
+def add_noise(luma: Tensor, highest: float, generator: torch.Generator) -> Tensor:
+    """Luma (N x 1 x S x S, 0..1, on the CPU) with Gaussian noise whose deviation is up to `highest`, one a picture."""
+    deviation = highest * torch.rand(luma.shape[0], 1, 1, 1, generator=generator)
+    return (luma + deviation * torch.randn(luma.shape, generator=generator)).clamp(0, 1)

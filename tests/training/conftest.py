@@ -1,4 +1,4 @@
-"""Photographs, encoder weights and a recipe, all small, so that a training takes a second."""
+"""Photographs, encoder weights and recipes, all small, so that a training takes a second."""
 
 from __future__ import annotations
 
@@ -10,22 +10,37 @@ import torch
 from PIL import Image
 
 from colorrt.models.lite import Encoder
+from colorrt.training.recipe import read_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from torch import Tensor
 
+    from colorrt.training.recipe import Recipe
+
 TINY_RECIPE = """
-network = "lite"
 seed = 3
 short_side = 40
+
+[network]
+name = "lite"
+encoder = "random"
+width = 32
+statistics = "frozen"
+
+[optimizer]
 encoder_rate = 0.0
 decoder_rate = 1e-3
-weight_decay = 0.01
+schedule = "whole"
 warmup = 0.25
+rise = "linear"
 average = 0.9
+clip = 1.0
+
+[loss]
+pixel = "huber"
 rarity = 3.0
 coarse = 0.5
 
@@ -43,6 +58,15 @@ images = 6
 smallest = 0.75
 sources = ["album"]
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks as small as these take longer on several threads, and far longer where other work has the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -99,3 +123,8 @@ def recipe_toml(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
     path.write_text(TINY_RECIPE, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe(recipe_toml: Path) -> Recipe:
+    return read_recipe(recipe_toml)

@@ -1,4 +1,4 @@
-"""The loss of chroma, against values computed by hand."""
+"""The terms of the loss, against values computed by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorrt.training.losses import chroma_loss
+from colorrt.training.losses import (
+    add_noise,
+    coarse_loss,
+    distance,
+    feature_loss,
+    pixel_loss,
+    rarity_weight,
+    stability_loss,
+)
 
 
 def flat(u: float, v: float) -> Tensor:
@@ -14,59 +22,76 @@ def flat(u: float, v: float) -> Tensor:
     return torch.tensor([u, v]).reshape(1, 2, 1, 1).expand(2, 2, 16, 16).clone()
 
 
+GRAY = torch.zeros(2, 2, 16, 16)
+
+
 @pytest.mark.parametrize(
-    ("u", "v", "rarity", "coarse", "expected"),
+    ("kind", "knee", "u", "v", "expected"),
     [
-        # Beyond the knee: |d| - 0.025, here 0.275 and 0.375.
-        (0.3, 0.4, 0.0, 0.0, 0.325),
-        # Saturation 0.5 weighs 1 + 3 x 0.5.
-        (0.3, 0.4, 3.0, 0.0, 0.8125),
-        (0.3, 0.4, 3.0, 0.5, 0.8125 + 0.5 * 0.35),
-        # Within the knee: d^2 / 0.1, here 0.009 and 0.016.
-        (0.03, -0.04, 0.0, 0.0, 0.0125),
-        (0.03, -0.04, 3.0, 1.0, 0.0125 * 1.15 + 0.035),
+        # Beyond the knee: |d| - knee / 2.
+        ("huber", 0.05, 0.3, 0.4, 0.325),
+        # Within it: d^2 / (2 knee).
+        ("huber", 0.05, 0.03, -0.04, 0.0125),
+        ("huber", 0.2, 0.3, -0.1, (0.2 + 0.025) / 2),
+        ("l1", 0.05, 0.3, -0.4, 0.35),
+        ("l2", 0.05, 0.3, -0.4, 0.125),
     ],
 )
-def test_gray_guess_costs_what_the_formula_says(
-    u: float, v: float, rarity: float, coarse: float, expected: float
-) -> None:
-    assert float(chroma_loss(torch.zeros(2, 2, 16, 16), flat(u, v), rarity, coarse)) == pytest.approx(
-        expected, rel=1e-5
-    )
+def test_distances_are_what_their_formulas_say(kind: str, knee: float, u: float, v: float, expected: float) -> None:
+    assert float(distance(GRAY, flat(u, v), kind, knee).mean()) == pytest.approx(expected, rel=1e-5)
+    assert float(pixel_loss(GRAY, flat(u, v), None, kind, knee)) == pytest.approx(expected, rel=1e-5)
+    assert float(pixel_loss(flat(u, v), flat(u, v), None, kind, knee)) == 0
 
 
-def test_right_guess_costs_nothing() -> None:
-    truth = 0.3 * torch.randn(2, 2, 16, 16, generator=torch.Generator().manual_seed(1))
-    assert float(chroma_loss(truth.clone(), truth, 3.0, 0.5)) == 0
-
-
-def test_same_mistake_costs_more_on_a_saturated_pixel() -> None:
-    def cost(truth: Tensor, rarity: float) -> float:
-        return float(chroma_loss(truth + 0.1, truth, rarity, 0.0))
-
-    assert cost(flat(0.4, 0.3), 3.0) == pytest.approx(2.5 * cost(flat(0.0, 0.0), 3.0), rel=1e-5)
-    assert cost(flat(0.4, 0.3), 0.0) == pytest.approx(cost(flat(0.0, 0.0), 0.0), rel=1e-5)
-
-
-def test_rarity_weighs_by_the_truth_not_by_the_guess() -> None:
-    gray, red = flat(0.0, 0.0), flat(0.0, 0.4)
-    assert float(chroma_loss(red, gray, 3.0, 0.0)) < float(chroma_loss(gray, red, 3.0, 0.0))
+def test_rare_colors_weigh_more_by_the_truth_not_by_the_guess() -> None:
+    red = flat(0.3, 0.4)
+    weight = rarity_weight(red, 3.0)
+    assert weight.shape == (2, 1, 16, 16)
+    torch.testing.assert_close(weight, torch.full_like(weight, 2.5))
+    plain = float(pixel_loss(red + 0.1, red, None, "huber", 0.05))
+    assert float(pixel_loss(red + 0.1, red, weight, "huber", 0.05)) == pytest.approx(2.5 * plain, rel=1e-5)
 
 
 def test_averages_forgive_mistakes_that_cancel_within_a_region() -> None:
     checks = 0.1 * (-1.0) ** (torch.arange(16)[:, None] + torch.arange(16)[None, :])
     truth = flat(0.1, 0.1)
-    pixels = float(chroma_loss(truth + checks, truth, 0.0, 0.0))
-    assert pixels == pytest.approx(0.075, rel=1e-5)
-    assert float(chroma_loss(truth + checks, truth, 0.0, 5.0)) == pytest.approx(pixels, rel=1e-5)
-    assert float(chroma_loss(truth + 0.1, truth, 0.0, 5.0)) == pytest.approx(pixels + 0.5, rel=1e-5)
+    assert float(coarse_loss(truth + checks, truth, "l1", 0.05)) == pytest.approx(0, abs=1e-6)
+    assert float(coarse_loss(truth + 0.1, truth, "l1", 0.05)) == pytest.approx(0.1, rel=1e-5)
 
 
-@pytest.mark.parametrize("truth", [flat(0.0, 0.0), flat(0.2, -0.3)], ids=["gray", "color"])
-@pytest.mark.parametrize("off", [0.0, 0.01, 0.5])
-def test_gradient_is_finite_and_points_to_the_truth(truth: Tensor, off: float) -> None:
-    guess = (truth + off).requires_grad_()
-    chroma_loss(guess, truth, 3.0, 0.5).backward()  # type: ignore[no-untyped-call]
+def test_feature_terms_are_weighed_and_summed() -> None:
+    truth = [torch.full((1, 2, 4, 4), 2.0), torch.full((1, 3, 2, 2), 4.0)]
+    guess = [layer + 0.5 for layer in truth]
+    assert float(feature_loss(guess, truth, (20.0, 10.0), relative=False)) == pytest.approx(15.0)
+    assert float(feature_loss(guess, truth, (20.0, 10.0), relative=True)) == pytest.approx(20 * 0.25 + 10 * 0.125)
+
+
+def test_stability_is_the_mean_change_of_chroma_and_teaches_both_guesses() -> None:
+    clean, noisy = flat(0.1, 0.2).requires_grad_(), flat(0.15, 0.1).requires_grad_()
+    loss = stability_loss(clean, noisy)
+    assert loss.item() == pytest.approx((0.05 + 0.1) / 2, rel=1e-5)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert clean.grad is not None
+    assert noisy.grad is not None
+    torch.testing.assert_close(clean.grad, -noisy.grad)
+    assert float(clean.grad.abs().sum()) > 0
+
+
+def test_noise_is_as_strong_as_asked_and_stays_in_range() -> None:
+    luma = torch.full((200, 1, 16, 16), 0.5)
+    generator = torch.Generator().manual_seed(1)
+    deviations = (add_noise(luma, 0.1, generator) - luma).flatten(1).std(dim=1)
+    assert float(deviations.max()) < 0.12
+    assert 0.04 < float(deviations.mean()) < 0.06
+    bright = add_noise(torch.ones(4, 1, 8, 8), 0.2, generator)
+    assert 0 <= float(bright.min()) < float(bright.max()) <= 1
+
+
+@pytest.mark.parametrize("kind", ["l1", "l2", "huber"])
+def test_gradient_is_finite_and_points_to_the_truth(kind: str) -> None:
+    truth = flat(0.2, -0.3)
+    guess = (truth + 0.2).requires_grad_()
+    pixel_loss(guess, truth, rarity_weight(truth, 3.0), kind, 0.05).backward()  # type: ignore[no-untyped-call]
     assert guess.grad is not None
+    assert bool((guess.grad > 0).all())
     assert bool(torch.isfinite(guess.grad).all())
-    assert bool((guess.grad > 0).all()) == (off > 0)

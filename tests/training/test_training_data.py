@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import threading
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,27 +13,29 @@ from PIL import Image, PngImagePlugin
 
 import colorrt.training.data as room
 from colorrt.errors import UsageError
-from colorrt.training.data import Photo, read_photos, square, squares
+from colorrt.training.data import Album, Photo, Plan, cut_batches, order_of, prefetch, square
+from colorrt.training.files import Entry, find_entries, is_held_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from pathlib import Path
 
 COLORS = [(250, 40, 30), (40, 200, 60), (50, 60, 220), (240, 200, 40), (180, 60, 200)]
-SOLID: list[Photo] = [np.full((30 + index, 40, 3), color, np.uint8) for index, color in enumerate(COLORS)]
 
 
-def pack(folder: Path, shard: Path) -> Path:
-    with tarfile.open(shard, "w") as tar:
+def pack(folder: Path, shard: Path, mode: str = "w") -> Path:
+    with tarfile.open(shard, mode) as tar:  # type: ignore[call-overload]
         for path in sorted(folder.rglob("*")):
             tar.add(path, path.relative_to(folder).as_posix(), recursive=False)
     return shard
 
 
-def take(batches: Generator[Photo, None, None], count: int) -> list[Photo]:
-    taken = [next(batches) for _ in range(count)]
-    batches.close()
-    return taken
+def album_of(*sources: Path, short_side: int = 40, cache: int = 1 << 20) -> Album:
+    return Album(find_entries(sources), short_side, cache)
+
+
+def photos_of(album: Album) -> list[Photo]:
+    return [photo for index in range(len(album)) if (photo := album.photo(index)) is not None]
 
 
 @pytest.fixture
@@ -48,21 +51,42 @@ def folder(save_photo: Callable[..., Path], tmp_path: Path) -> Path:
     return folder
 
 
-def test_folder_and_shard_give_the_same_photographs(folder: Path) -> None:
-    shard = pack(folder, folder.parent / "shard.tar")
-    first, second = read_photos([folder], 40), read_photos([shard], 40)
-    assert (len(first.pictures), first.gray, first.corrupt) == (4, 0, 0)
-    assert (len(second.pictures), second.gray, second.corrupt) == (4, 0, 0)
-    for one, other in zip(first.pictures, second.pictures, strict=True):
+@pytest.fixture
+def solid(tmp_path: Path, save_photo: Callable[..., Path]) -> Album:
+    """Five photographs of five colors."""
+    for index, color in enumerate(COLORS):
+        Image.new("RGB", (40, 30 + index), color).save(tmp_path / f"{index}.png")
+    return album_of(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
+def test_folder_and_shard_give_the_same_photographs(folder: Path, mode: str) -> None:
+    shard = pack(folder, folder.parent / "shard.tar", mode)
+    first, second = photos_of(album_of(folder)), photos_of(album_of(shard))
+    assert len(first) == len(second) == 4
+    for one, other in zip(first, second, strict=True):
         assert one.dtype == np.uint8
         np.testing.assert_array_equal(one, other)
+    assert [entry.name for entry in find_entries([folder])] == [entry.name for entry in find_entries([shard])]
 
 
-def test_several_sources_are_read_one_after_the_other(folder: Path) -> None:
+def test_members_of_plain_shards_are_read_where_they_lie(folder: Path) -> None:
+    plain = find_entries([pack(folder, folder.parent / "plain.tar")])
+    packed = find_entries([pack(folder, folder.parent / "packed.tgz", "w:gz")])
+    assert all(entry.data is None and entry.offset > 0 for entry in plain)
+    assert all(entry.data is not None for entry in packed)
+
+
+def test_several_sources_come_one_after_the_other(folder: Path) -> None:
     shard = pack(folder / "below", folder.parent / "shard.tar")
-    pictures = read_photos([shard, folder], 40).pictures
-    assert len(pictures) == 5
-    np.testing.assert_array_equal(pictures[0], read_photos([folder / "below"], 40).pictures[0])
+    assert [entry.name for entry in find_entries([shard, folder])][:2] == ["deep/c.webp", "a.png"]
+
+
+def test_photographs_that_do_not_fit_the_cache_are_decoded_again(folder: Path) -> None:
+    small, large = album_of(folder, cache=0), album_of(folder)
+    assert small.photo(0) is not small.photo(0)
+    assert large.photo(0) is large.photo(0)
+    np.testing.assert_array_equal(small.photo(0), large.photo(0))
 
 
 def test_gray_photographs_are_counted_and_left_out(save_photo: Callable[..., Path], tmp_path: Path) -> None:
@@ -70,9 +94,11 @@ def test_gray_photographs_are_counted_and_left_out(save_photo: Callable[..., Pat
     save_photo(tmp_path / "nearly.png", (203, 200, 197))
     save_photo(tmp_path / "color.png", (230, 120, 90))
     Image.fromarray(np.full((20, 20), 90, np.uint8)).save(tmp_path / "one-channel.png")
-    photos = read_photos([tmp_path], 40)
-    assert (len(photos.pictures), photos.gray, photos.corrupt) == (1, 3, 0)
-    assert photos.pictures[0][0, -1].tolist() == [230, 120, 90]
+    album = album_of(tmp_path)
+    photos = photos_of(album)
+    assert (len(photos), len(album.gray), len(album.corrupt)) == (1, 3, 0)
+    assert photos[0][0, -1].tolist() == [230, 120, 90]
+    assert "left out so far: 3 gray, 0 corrupt" in album.describe()
 
 
 def test_corrupt_photographs_are_counted_and_left_out(save_photo: Callable[..., Path], tmp_path: Path) -> None:
@@ -84,47 +110,57 @@ def test_corrupt_photographs_are_counted_and_left_out(save_photo: Callable[..., 
     bomb = PngImagePlugin.PngInfo()
     bomb.add_text("comment", "a" * (PngImagePlugin.MAX_TEXT_CHUNK + 1), zip=True)
     save_photo(tmp_path / "bomb.png", COLORS[1], pnginfo=bomb)
-    photos = read_photos([tmp_path], 40)
-    assert (len(photos.pictures), photos.gray, photos.corrupt) == (1, 0, 4)
+    album = album_of(tmp_path)
+    assert (len(photos_of(album)), len(album.gray), len(album.corrupt)) == (1, 0, 4)
+
+
+def test_photograph_that_vanishes_is_counted_as_corrupt(folder: Path) -> None:
+    album = album_of(folder)
+    (folder / "a.png").unlink()
+    assert album.photo(0) is None
+    assert album.corrupt == {0}
 
 
 def test_missing_source_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        read_photos([tmp_path / "nowhere.tar"], 40)
+        find_entries([tmp_path / "nowhere.tar"])
 
 
 def test_file_that_is_no_shard_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "photos.tar"
     path.write_bytes(b"<html>not found</html>" * 100)
     with pytest.raises(UsageError, match=r"photos\.tar: no tar shard") as caught:
-        read_photos([path], 40)
+        find_entries([path])
     assert "\n" not in str(caught.value)
 
 
 def test_shard_that_is_cut_short_is_refused(folder: Path) -> None:
     shard = pack(folder, folder.parent / "shard.tar")
-    data = shard.read_bytes()
-    shard.write_bytes(data[:700])
+    shard.write_bytes(shard.read_bytes()[:700])
     with pytest.raises(UsageError, match="or a damaged one"):
-        read_photos([shard], 40)
+        find_entries([shard])
+
+
+def test_names_alone_decide_what_is_held_out() -> None:
+    names = [f"n{index}.jpg" for index in range(4000)]
+    held = {name for name in names if is_held_out(name, 0.1)}
+    assert 0.08 < len(held) / len(names) < 0.12
+    assert held == {name for name in reversed(names) if is_held_out(name, 0.1)}
+    # A larger share keeps what a smaller one kept.
+    assert held < {name for name in names if is_held_out(name, 0.2)}
+    assert not any(is_held_out(name, 0.0) for name in names)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [
-        ((400, 200), (50, 100)),
-        ((200, 400), (100, 50)),
-        ((1000, 60), (50, 833)),
-        ((50, 70), (70, 50)),
-        ((30, 90), (90, 30)),
-    ],
+    [((400, 200), (50, 100)), ((200, 400), (100, 50)), ((1000, 60), (50, 833)), ((50, 70), (70, 50))],
 )
 def test_photographs_are_reduced_to_the_short_side_and_never_enlarged(
     suffix: str, size: tuple[int, int], expected: tuple[int, int], save_photo: Callable[..., Path], tmp_path: Path
 ) -> None:
     save_photo(tmp_path / f"photo{suffix}", COLORS[0], size)
-    assert read_photos([tmp_path], 50).pictures[0].shape == (*expected, 3)
+    assert photos_of(album_of(tmp_path, short_side=50))[0].shape == (*expected, 3)
 
 
 def test_square_of_the_whole_is_the_photograph_squeezed_or_mirrored() -> None:
@@ -150,46 +186,94 @@ def test_square_shows_at_least_the_asked_part_of_each_side() -> None:
     assert 0.9 < parts.max() <= 1.0
 
 
-def test_squares_depend_on_the_seed_alone() -> None:
-    first, again, other = (take(squares(SOLID, 16, 2, 0.5, seed), 8) for seed in (5, 5, 6))
-    assert first[0].shape == (2, 16, 16, 3)
-    assert first[0].dtype == np.uint8
-    np.testing.assert_array_equal(np.stack(first), np.stack(again))
-    assert not np.array_equal(np.stack(first), np.stack(other))
+def test_batches_depend_on_the_plan_alone(solid: Album) -> None:
+    first, again, other = (list(islice(cut_batches(solid, Plan(16, 2, 0.5, seed)), 8)) for seed in (5, 5, 6))
+    assert first[0].squares.shape == (2, 16, 16, 3)
+    assert first[0].squares.dtype == np.uint8
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.squares, two.squares)
+    assert not np.array_equal(first[0].squares, other[0].squares)
+
+
+@pytest.mark.parametrize("after", [1, 3, 7])
+def test_batches_go_on_from_a_cursor_as_if_they_had_never_stopped(
+    solid: Album, after: int, tmp_path: Path, save_photo: Callable[..., Path]
+) -> None:
+    save_photo(tmp_path / "gray.png", (90, 90, 90))
+    (tmp_path / "broken.jpg").write_bytes(b"broken")
+    plan = Plan(16, 2, 0.5, 9)
+    whole = list(islice(cut_batches(album_of(tmp_path), plan), 10))
+    # Another album knows nothing of what was dropped so far.
+    rest = list(islice(cut_batches(album_of(tmp_path), plan, whole[after - 1].cursor), 10 - after))
+    for one, two in zip(whole[after:], rest, strict=True):
+        assert one.cursor == two.cursor
+        np.testing.assert_array_equal(one.squares, two.squares)
+
+
+def test_number_of_threads_changes_nothing(tmp_path: Path, solid: Album) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"broken")
+    plan = Plan(16, 3, 0.5, 2)
+    for one, other in zip(
+        islice(cut_batches(album_of(tmp_path), plan), 6),
+        islice(cut_batches(album_of(tmp_path), plan, workers=4), 6),
+        strict=True,
+    ):
+        assert one.cursor == other.cursor
+        np.testing.assert_array_equal(one.squares, other.squares)
 
 
 @pytest.mark.parametrize("batch", [2, 5, 8])
-def test_each_photograph_comes_once_an_epoch(batch: int) -> None:
-    seen = np.concatenate(take(squares(SOLID, 16, batch, 0.5, 1), -(-15 // batch)))[:15]
+def test_each_photograph_comes_once_an_epoch(solid: Album, batch: int) -> None:
+    batches = islice(cut_batches(solid, Plan(16, batch, 0.5, 1)), -(-15 // batch))
+    seen = np.concatenate([one.squares for one in batches])[:15]
     names = [COLORS.index(tuple(picture[8, 8].tolist())) for picture in seen]
     epochs = [names[start : start + 5] for start in (0, 5, 10)]
     assert [sorted(epoch) for epoch in epochs] == [[0, 1, 2, 3, 4]] * 3
     assert len({tuple(epoch) for epoch in epochs}) > 1
 
 
+def test_weights_say_how_often_photographs_are_drawn() -> None:
+    plan = Plan(16, 2, 0.5, 1, (3.0, 1.0, 0.0, 1.0))
+    drawn = np.concatenate([order_of(epoch, 4, plan) for epoch in range(500)])
+    shares = np.bincount(drawn, minlength=4) / len(drawn)
+    np.testing.assert_allclose(shares, [0.6, 0.2, 0.0, 0.2], atol=0.03)
+
+
 @pytest.mark.parametrize("batches", [1, 7])
-def test_closing_the_squares_ends_their_thread(batches: int) -> None:
+def test_closing_the_batches_ends_their_thread(solid: Album, batches: int) -> None:
     before = set(threading.enumerate())
-    endless = squares(SOLID, 16, 2, 0.5, 1)
+    endless = prefetch(cut_batches(solid, Plan(16, 2, 0.5, 1)))
     for _ in range(batches):
         next(endless)
-    (thread,) = set(threading.enumerate()) - before
-    assert thread.is_alive()
+    threads = set(threading.enumerate()) - before
+    assert any(thread.is_alive() for thread in threads)
     endless.close()
-    assert not thread.is_alive()
+    assert not any(thread.is_alive() for thread in threads)
 
 
-def test_failure_in_the_thread_reaches_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_in_the_thread_reaches_the_training(solid: Album, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> Photo:
         raise ArithmeticError("a square went wrong")
 
     monkeypatch.setattr(room, "square", fail)
     before = set(threading.enumerate())
     with pytest.raises(ArithmeticError, match="a square went wrong"):
-        next(squares(SOLID, 16, 2, 0.5, 1))
+        next(prefetch(cut_batches(solid, Plan(16, 2, 0.5, 1))))
     assert set(threading.enumerate()) <= before
 
 
-def test_no_photographs_are_refused_rather_than_waited_for() -> None:
-    with pytest.raises(UsageError, match="no photographs"):
-        next(squares([], 16, 2, 0.5, 1))
+def test_folder_without_color_is_refused_rather_than_waited_for(
+    save_photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    save_photo(tmp_path / "gray.png", (200, 200, 200))
+    with pytest.raises(UsageError, match=r"no color photographs to cut squares of .*1 gray"):
+        next(cut_batches(album_of(tmp_path), Plan(16, 2, 0.5, 1)))
+    with pytest.raises(UsageError, match="no color photographs"):
+        next(cut_batches(Album([], 40), Plan(16, 2, 0.5, 1)))
+
+
+def test_entry_that_the_shard_no_longer_holds_is_an_error(folder: Path) -> None:
+    entry = find_entries([pack(folder, folder.parent / "shard.tar")])[0]
+    album = Album([Entry(entry.name, entry.file, entry.offset, 1 << 30)], 40)
+    assert album.photo(0) is None
+    assert album.corrupt == {0}

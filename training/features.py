@@ -1,0 +1,57 @@
+"""Networks that say how alike two pictures are: VGG-16 from a file, or the encoder that `lite` begins with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from colorrt.errors import UsageError, WeightsError
+from colorrt.models import vgg
+from colorrt.models.checkpoint import load_state
+from colorrt.models.color import IMAGENET_MEAN, IMAGENET_STD
+from colorrt.models.lite import Encoder, from_efficientnet
+from colorrt.training.networks import find_encoder
+from colorrt.training.recipe import LossRecipe
+
+
+class EfficientNetFeatures(nn.Module):
+    """Normalized RGB (N x 3 x H x W) -> features of EfficientNet-Lite0 at 1/4, 1/8 and 1/16."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the features after the second, third and fifth stage, which have no activation behind them."""
+        mean, std = (x.new_tensor(values).reshape(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+        skips, _ = self.encoder(x * std + mean)
+        return skips[1:]  # type: ignore[no-any-return]
+
+
+def make_features(recipe: LossRecipe, vgg_file: Path | None, efficientnet_file: Path | None) -> nn.Module | None:
+    """Build the frozen feature network that a recipe asks for; None when it asks for none.
+
+    `vgg_file`: torchvision's vgg16_bn weights. `efficientnet_file`: EfficientNet-Lite0's published ones.
+    Raises UsageError when the file that the recipe needs is not given, WeightsError when it is of another network.
+    """
+    if recipe.features == "none":
+        return None
+    if recipe.features == "vgg" or (recipe.features == "auto" and vgg_file is not None):
+        if vgg_file is None:
+            raise UsageError(
+                "the recipe compares features of VGG-16: give torchvision's vgg16_bn weights as --features FILE, or "
+                'set features = "auto" in the recipe'
+            )
+        state = load_state(vgg_file)
+        try:
+            return vgg.build(state)
+        except WeightsError as error:
+            raise WeightsError(f"{vgg_file}: {error}") from error
+    path = find_encoder("lite", efficientnet_file)
+    encoder = Encoder()
+    try:
+        encoder.load_state_dict(from_efficientnet(load_state(path)))
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{path}: not the published EfficientNet-Lite0 weights") from error
+    return EfficientNetFeatures(encoder).requires_grad_(False).eval()

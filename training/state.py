@@ -1,0 +1,117 @@
+"""What a training goes on from: everything that the next step depends on, in one file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from colorrt.errors import UsageError, WeightsError
+from colorrt.training.bins import SideHead
+from colorrt.training.networks import Trainee
+from colorrt.training.recipe import Recipe
+from colorrt.training.weights import Average
+
+
+@dataclass
+class State:
+    """A training between two steps.
+
+    `stage`, `step`: where it stands; `cursor`: photographs of the stage gone by; `images`: squares seen in all.
+    Random numbers are drawn from seeds made of these, so none need be kept. `generator_turn`: of a GAN.
+    `color_weights`: of the colors that are classified, once they are known.
+    """
+
+    trainee: Trainee
+    average: Average | None
+    side: SideHead | None
+    optimizer: AdamW | None = None
+    critic: nn.Module | None = None
+    critic_optimizer: AdamW | None = None
+    scaler: torch.amp.GradScaler | None = None
+    stage: int = 0
+    step: int = 0
+    cursor: int = 0
+    images: int = 0
+    generator_turn: bool = False
+    color_weights: Tensor | None = None
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is validated, shown and kept: the average where there is one."""
+        return self.trainee.network if self.average is None else self.average.network
+
+
+_NUMBERS = ("stage", "step", "cursor", "images", "generator_turn", "color_weights")
+
+
+def digest_of(recipe: Recipe) -> str:
+    """A short name of everything that a recipe says."""
+    return hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]
+
+
+def save_state(state: State, path: Path, recipe: Recipe) -> None:
+    """Write the state in one move."""
+    part = path.with_suffix(".part")
+    content: dict[str, Any] = {name: part_.state_dict() for name, part_ in _parts(state).items()}
+    content |= {name: getattr(state, name) for name in _NUMBERS}
+    torch.save(content | {"recipe": digest_of(recipe)}, part)
+    part.replace(path)
+
+
+def peek(path: Path, recipe: Recipe) -> dict[str, Any]:
+    """Read the file of `save_state`, without running anything in it.
+
+    Raises WeightsError when it is damaged or none, UsageError when it was made by another recipe.
+    """
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        recipe_of, complete = saved["recipe"], all(name in saved for name in _NUMBERS)
+    # A damaged file raises whatever unpickling met.
+    except Exception as error:
+        raise _unusable(path) from error
+    if not complete:
+        raise _unusable(path)
+    if recipe_of != digest_of(recipe):
+        raise UsageError(
+            f"{path}: this training was begun with another recipe; give that one again, or another --out for a new one"
+        )
+    return saved
+
+
+def restore_state(state: State, saved: dict[str, Any], path: Path) -> None:
+    """Put what `peek` read into a state that has the same parts. Raises WeightsError when they do not fit."""
+    try:
+        for name, part in _parts(state).items():
+            part.load_state_dict(saved[name])
+    except Exception as error:
+        raise _unusable(path) from error
+    restore_numbers(state, saved)
+
+
+def restore_numbers(state: State, saved: dict[str, Any]) -> None:
+    """Take over where a saved training stood."""
+    for name in _NUMBERS:
+        setattr(state, name, saved[name])
+
+
+def _parts(state: State) -> dict[str, Any]:
+    parts = {
+        "network": state.trainee.network,
+        "average": None if state.average is None else state.average.network,
+        "side": state.side,
+        "optimizer": state.optimizer,
+        "critic": state.critic,
+        "critic_optimizer": state.critic_optimizer,
+        "scaler": state.scaler,
+    }
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def _unusable(path: Path) -> WeightsError:
+    return WeightsError(f"{path}: no checkpoint of this network to go on from; remove it or give --out another folder")

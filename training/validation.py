@@ -1,0 +1,113 @@
+"""How a network does on photographs that it is not trained on: PSNR, and sheets for the eye."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from colorrt.training.augment import join, split
+from colorrt.training.data import Album
+from colorrt.training.networks import Trainee
+from colorrt.training.objective import Objective
+
+MOST_PHOTOS = 200
+SHEET_ROWS = 6
+_BATCH = 8
+_GAP = 4
+_GROUND = 30
+
+
+@dataclass(frozen=True)
+class Score:
+    """Means over the photographs, in dB; `gray` is what their plain gray pictures score."""
+
+    photos: int
+    psnr_db: float
+    gray_psnr_db: float
+
+
+def whole_squares(album: Album, size: int, most: int = MOST_PHOTOS) -> Tensor:
+    """Squeeze the first `most` fit photographs to squares as the runtime does: N x S x S x 3 uint8."""
+    squares: list[Tensor] = []
+    for index in range(len(album)):
+        if len(squares) == most:
+            break
+        picture = album.photo(index)
+        if picture is not None:
+            square = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC)
+            squares.append(torch.from_numpy(np.array(square)))
+    return torch.stack(squares) if squares else torch.empty(0, size, size, 3, dtype=torch.uint8)
+
+
+def guess_chroma(trainee: Trainee, objective: Objective, network: nn.Module, luma: Tensor) -> Tensor:
+    """Guess chroma (N x 2 x S x S) of luma (N x 1 x S x S) with `network` in eval mode, no gradients."""
+    training = network.training
+    network.eval()
+    with torch.inference_mode():
+        guess = network(trainee.see(luma)).float()
+        chroma = guess if trainee.space == "chroma" else objective.chroma_of(trainee_clamped(trainee, guess))
+    network.train(training)
+    return chroma
+
+
+def trainee_clamped(trainee: Trainee, rgb: Tensor) -> Tensor:
+    """Normalized RGB as a picture can show it: within 0..1 once it is undone."""
+    shown = trainee.denormalize(rgb).clamp(0, 1)
+    return (shown - trainee.mean) / trainee.std
+
+
+def validate(
+    trainee: Trainee, objective: Objective, network: nn.Module, squares: Tensor, device: torch.device
+) -> Score:
+    """Color the clean luma of squares (N x S x S x 3 uint8) and compare: mean PSNR of RGB, clamped to 0..1."""
+    ours: list[float] = []
+    gray: list[float] = []
+    for part in torch.split(squares, _BATCH):
+        luma, chroma = (tensor.to(device) for tensor in split(part))
+        truth = join(luma, chroma)
+        guess = join(luma, guess_chroma(trainee, objective, network, luma)).clamp(0, 1)
+        ours += _psnr(guess, truth)
+        gray += _psnr(luma.expand_as(truth), truth)
+    return Score(len(ours), float(np.mean(ours)), float(np.mean(gray)))
+
+
+def write_samples(
+    path: Path, trainee: Trainee, objective: Objective, network: nn.Module, squares: Tensor, device: torch.device
+) -> None:
+    """Write a PNG of gray, guess and original side by side, a row a photograph."""
+    luma, chroma = (tensor.to(device) for tensor in split(squares))
+    guess = join(luma, guess_chroma(trainee, objective, network, luma))
+    columns = [_pixels(luma.expand(-1, 3, -1, -1)), _pixels(guess), _pixels(join(luma, chroma))]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    Image.fromarray(_lay_out(columns)).save(part, format="PNG")
+    part.replace(path)
+
+
+def _lay_out(
+    columns: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    count, size = columns[0].shape[:2]
+    step = size + _GAP
+    sheet = np.full((count * step + _GAP, len(columns) * step + _GAP, 3), _GROUND, np.uint8)
+    for column, pictures in enumerate(columns):
+        for row, picture in enumerate(pictures):
+            top, left = _GAP + row * step, _GAP + column * step
+            sheet[top : top + size, left : left + size] = picture
+    return sheet
+
+
+def _pixels(rgb: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    levels = (rgb.clamp(0, 1) * 255).round().to(torch.uint8)
+    return levels.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _psnr(guess: Tensor, truth: Tensor) -> list[float]:
+    error = (guess - truth).square().mean(dim=(1, 2, 3)).clamp_min(1e-10)
+    return (-10 * error.log10()).tolist()
