@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from colorrt.bench.quality import colorfulness, psnr
 from colorrt.errors import BackendError
 from colorrt.kernels.luma import luma
-from colorrt.runtime.saving import atomic_path
+from colorrt.runtime.atomic import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -82,7 +82,7 @@ def write_curves(
     """
     if not curves:
         raise ValueError("there are no curves to draw; give at least one")
-    figure = _new_figure()
+    figure = new_figure()
     axes = figure.add_subplot()
     for name, points in curves.items():
         colorful = [point.colorfulness for point in points]
@@ -113,7 +113,8 @@ def write_curves(
         unfinished.write_bytes(encoded.getvalue())
 
 
-def _new_figure() -> Figure:
+def new_figure() -> Figure:
+    """Return an empty figure of 1200 x 800 pixels. Raises BackendError if matplotlib is missing."""
     try:
         # The figure alone, without pyplot: it draws with Agg, and touches no window system or global state.
         from matplotlib.figure import Figure

@@ -1,25 +1,14 @@
-"""`colorrt info`, `colorrt models`, `colorrt doctor`: what an artifact, the package and the machine are."""
+"""`colorrt info`, `colorrt models`: what an artifact and the package are."""
 
 from __future__ import annotations
 
-import os
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from colorrt.cli.app import app, guarded, say
+from colorrt.cli.app import app, guarded, say_table
 from colorrt.contract import Engine, Parity
-
-PARTS = (
-    ("ONNX Runtime", ("onnxruntime", "onnxruntime-gpu"), "runs networks", "colorrt"),
-    ("Numba", ("numba",), "runs the kernels", "colorrt"),
-    ("PyTorch", ("torch",), "exports and trains", "colorrt[export]"),
-    ("ONNX", ("onnx",), "exports", "colorrt[export]"),
-    ("scikit-image", ("scikit-image",), "measures quality", "colorrt[bench]"),
-)
 
 
 @app.command()
@@ -40,7 +29,7 @@ def info(
     most = "any number" if contract.batch[1] is None else str(contract.batch[1])
     engine = contract.engine
     rows = [] if engine is None else _engine_rows(engine)
-    _table(
+    say_table(
         [
             ("file", f"{artifact.name}, {found.kind.value}, {artifact.stat().st_size / 1e6:.1f} MB"),
             ("model", contract.model),
@@ -88,48 +77,5 @@ def models() -> None:
     from colorrt.runtime.shipped import shipped_artifact
 
     contract = read_artifact(shipped_artifact()).contract
-    _table([(model.name, f"{model.title}; weights: {model.weights}") for model in KNOWN_MODELS])
+    say_table([(model.name, f"{model.title}; weights: {model.weights}") for model in KNOWN_MODELS])
     typer.echo(f"ships in the package: {contract.model}, any render factor, saturation {contract.saturation:g}")
-
-
-@app.command()
-@guarded
-def doctor() -> None:
-    """Tell what this machine has, what 'colorrt run' will use, and what to install for more."""
-    rows = [
-        ("colorrt", version("colorrt")),
-        ("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-        ("cores", f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"),
-    ]
-    missing = []
-    for title, packages, purpose, extra in PARTS:
-        found = [f"{package} {release}" for package in packages if (release := _release(package))]
-        rows.append((title, ", ".join(found) or "not installed"))
-        if not found:
-            missing.append(f"{title}, {purpose}: pip install '{extra}'")
-    try:
-        from colorrt.runtime.ort import available_providers
-    except ImportError as error:
-        rows.append(("run will use", f"nothing: ONNX Runtime does not load ({error})"))
-    else:
-        names = [name.removesuffix("ExecutionProvider") for name in available_providers()]
-        rows.append(("providers", ", ".join(names)))
-        rows.append(("run will use", "ONNX Runtime on the CPU"))
-        gpu = "can be asked for with --device cuda" if "CUDA" in names else "needs pip install 'colorrt[gpu]'"
-        missing.append(f"an NVIDIA GPU {gpu}")
-    _table(rows)
-    for line in missing:
-        say(line, err=False)
-
-
-def _release(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _table(rows: list[tuple[str, str]]) -> None:
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        say(f"{name:<{width}}  {value}", err=False)

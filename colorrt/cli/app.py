@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, ParamSpec
 
@@ -50,6 +50,20 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 def say(message: str, *, err: bool = True) -> None:
     """Print one line, whatever file names are in it: line breaks and the like are escaped."""
     typer.echo("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in message), err=err)
+
+
+def say_table(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names and what belongs to them, in two columns."""
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        say(f"{name:<{width}}  {value}", err=False)
+
+
+def announce_compiling() -> None:
+    """Say so on the terminal if the pixel kernels have to be compiled: the first run after an install waits for it."""
+    from colorrt.kernels import on_first_compile
+
+    on_first_compile(lambda: say("compiling the pixel kernels for this machine: some seconds, the first time only"))
 
 
 def check_result_file(path: Path | None, inputs: Iterable[Path] = (), to_be_made: Path | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colorrt.cli.app import app, check_result_file, guarded, say
+from colorrt.cli.app import announce_compiling, app, check_result_file, guarded, say
 
 if TYPE_CHECKING:
     from colorrt.runtime.folder import Result
@@ -46,12 +46,28 @@ def run(
     saturation: Annotated[
         float | None, typer.Option(help="Factor on the guessed color: 0 is gray, 1 the network's guess. Up to 10.")
     ] = None,
+    upsample: Annotated[
+        str,
+        typer.Option(help="How color comes to full size: guided follows the edges of the picture, bilinear does not."),
+    ] = "guided",
     quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG and WebP quality.")] = 95,
+    lossless_luma: Annotated[
+        bool,
+        typer.Option(
+            "--lossless-luma",
+            help="For archives, JPEG only: keep the coded luma of each JPEG bit for bit and add chroma beside it; "
+            "--quality is that of chroma alone.",
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write again what exists already.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads; all cores if not given.")] = None,
     max_pixels: Annotated[
-        int | None, typer.Option(min=1, help="Refuse pictures of more pixels than this (a guard against bombs).")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Refuse pictures and pages of more pixels than this, a guard against bombs; 150 million if not given.",
+        ),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write what became of each picture as JSON.")] = None,
     sheet: Annotated[
@@ -61,8 +77,9 @@ def run(
 ) -> None:
     """Colorize pictures; the luma of each is kept exactly.
 
-    Of a color picture (a tinted or sepia scan) only the luma is used. Existing results are skipped, inputs are never
-    overwritten. Exit code: 0 all done, 1 some pictures failed, 2 wrong usage, 3 the model cannot be used.
+    Of a color picture (a tinted or sepia scan) only the luma is used. Of a TIFF every page is colored, and 16 bits stay
+    16 in TIFF and PNG. Existing results are skipped, inputs are never overwritten. Exit code: 0 all done, 1 some
+    pictures failed, 2 wrong usage, 3 the model cannot be used.
     """
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.folder import Settings, color_jobs
@@ -72,10 +89,12 @@ def run(
     jobs = plan_jobs(sources, output, overwrite=overwrite)
     for path in (report, sheet):
         check_result_file(path, [job.source for job in jobs], to_be_made=output)
-    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads) as colorizer:
+    if not quiet:
+        announce_compiling()
+    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
         colorizer.choose_saturation(saturation)
         _make_output(output, jobs)
-        settings = Settings(saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS)
+        settings = Settings(saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma)
         if not quiet:
             say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
         with _Progress(jobs, hidden=quiet) as progress:
@@ -141,7 +160,7 @@ class _Progress:
 
 def _write_report(path: Path, results: Sequence[Result]) -> None:
     from colorrt.errors import UsageError
-    from colorrt.runtime.saving import atomic_path
+    from colorrt.runtime.atomic import atomic_path
 
     rows = [
         {

@@ -63,7 +63,8 @@ def test_public_part_of_the_colorizer_is_documented(name: str) -> None:
 
 
 def test_colorizer_takes_these_arguments() -> None:
-    assert list(inspect.signature(colorrt.Colorizer).parameters) == ["artifact", "render_factor", "device", "threads"]
+    takes = ["artifact", "render_factor", "device", "threads", "upsample"]
+    assert list(inspect.signature(colorrt.Colorizer).parameters) == takes
     assert list(inspect.signature(colorrt.Colorizer.colorize).parameters) == ["self", "picture", "saturation"]
     assert list(inspect.signature(colorrt.Colorizer.chroma).parameters) == ["self", "luma"]
 

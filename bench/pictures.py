@@ -1,0 +1,68 @@
+"""Pictures to measure on: the photographs that ship, scaled to any size."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from colorrt.errors import UsageError
+
+LARGEST_SIDE = 30000
+_SIZE = re.compile(r"\s*(\d{1,6})\s*[xX]\s*(\d{1,6})\s*")
+_JPEG_QUALITY = 95
+
+
+def shipped_photos() -> Path:
+    """Path of the folder with the photographs that ship."""
+    return Path(str(resources.files("colorrt.export"))) / "photos"
+
+
+def read_sizes(text: str) -> tuple[tuple[int, int], ...]:
+    """Read "640x480,1920x1080" as (width, height) pairs. Raises UsageError for anything else."""
+    sizes = []
+    for part in text.split(","):
+        found = _SIZE.fullmatch(part)
+        size = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not all(1 <= side <= LARGEST_SIDE for side in size):
+            raise UsageError(
+                f"{part.strip()!r} is no size of a picture; give WIDTHxHEIGHT of 1 to {LARGEST_SIDE} pixels a side, "
+                "several with commas: 640x480,1920x1080"
+            )
+        sizes.append(size)
+    return tuple(dict.fromkeys(sizes))
+
+
+def read_numbers(text: str, option: str, least: int, most: int) -> tuple[int, ...]:
+    """Read "1,2,4" as ascending whole numbers within `least`..`most`. Raises UsageError that names `option`."""
+    numbers = set()
+    for part in text.split(","):
+        try:
+            number = int(part)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise UsageError(
+                f"{option}: {part.strip()!r} is no whole number of {least} to {most}; give some with commas, "
+                f"such as {option} {least},{min(most, 8 * least)}"
+            )
+        numbers.add(number)
+    return tuple(sorted(numbers))
+
+
+def write_scaled(folder: Path, size: tuple[int, int], most: int = 6) -> list[Path]:
+    """Write the photographs that ship, cropped and scaled to `size` (width, height), as gray JPEGs into `folder`.
+
+    Returns the paths of at most `most` files. Their detail is that of smaller photographs, so JPEG decodes and
+    encodes somewhat faster than on camera pictures of that size.
+    """
+    paths = []
+    for source in sorted(shipped_photos().glob("*.jpg"))[:most]:
+        with Image.open(source) as image:
+            scaled = ImageOps.fit(image.convert("L"), size, Image.Resampling.LANCZOS)
+        path = folder / f"{source.stem}-{size[0]}x{size[1]}.jpg"
+        scaled.save(path, format="JPEG", quality=_JPEG_QUALITY)
+        paths.append(path)
+    return paths

@@ -1,0 +1,32 @@
+"""Turns and quantiles: what is counted, in which order; never how long it took."""
+
+from __future__ import annotations
+
+import pytest
+
+from colorrt.bench.timing import ratio_of, summarize_times, take_turns
+
+
+def test_runners_take_turns_and_warmups_are_not_counted() -> None:
+    calls: list[tuple[str, int]] = []
+    runners = {name: (lambda turn, name=name: calls.append((name, turn))) for name in ("a", "b")}
+    taken = take_turns(runners, 2, warmups=1)
+    assert calls == [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2), ("b", 2)]
+    assert {name: len(times) for name, times in taken.items()} == {"a": 2, "b": 2}
+    assert min(taken["a"] + taken["b"]) >= 0
+
+
+def test_quantiles_of_known_times() -> None:
+    times = summarize_times([float(value) for value in range(101)])
+    assert (times.p50_ms, times.p90_ms, times.p99_ms, times.rounds) == (50, 90, 99, 101)
+
+
+def test_no_times_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one round"):
+        summarize_times([])
+
+
+def test_ratio_is_the_median_of_pairs_and_not_of_medians() -> None:
+    # A machine that slows to a tenth in the last round does not change what is twice as fast.
+    assert ratio_of([2.0, 4.0, 40.0], [1.0, 2.0, 20.0]) == 2.0
+    assert ratio_of([1.0, 1.0, 9.0], [2.0, 1.0, 3.0]) == 1.0

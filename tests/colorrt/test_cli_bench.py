@@ -1,0 +1,92 @@
+"""`colorrt bench`: it measures, prints, writes; how fast anything is is not a test's business."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from typer.testing import Result
+
+    Command = Callable[..., Result]
+
+SMALL = ("--sizes", "64x48", "--rounds", 2, "--batches", 1, "--threads", 1, "--render-factor", 1)
+
+
+def error(result: Result, code: int) -> str:
+    assert result.exit_code == code, result.output
+    lines = [line for line in result.stderr.splitlines() if line.startswith(("error", "Error"))]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_stages_cold_start_and_network_are_reported(
+    colorrt: Command, make_onnx: Callable[..., Path], tiny_onnx: Path, tmp_path: Path
+) -> None:
+    other = make_onnx(tmp_path / "other.onnx")
+    options = ["--engine", tiny_onnx, "--against", other, "--sizes", "64x48,32x32", "--batches", "1,2", "--cold", 1]
+    files = ["--json", "bench.json", "--plot", "bench.png"]
+    result = colorrt("bench", *SMALL, *options, *files)
+    assert result.exit_code == 0, result.output
+    for word in ("decode", "encode", "whole call", "host clock", "peak memory", "ratio", "64 x 48", "other.onnx"):
+        assert word in result.stdout
+    table = json.loads((tmp_path / "bench.json").read_text())
+    assert [(size["width"], size["height"]) for size in table["sizes"]] == [(64, 48), (32, 32)]
+    for size in table["sizes"]:
+        assert set(size["stages"]) == {"decode", "resize", "network", "render", "encode"}
+        assert size["whole"]["rounds"] == 2
+        # The stages are the whole call, picture by picture.
+        assert size["whole"]["p50_ms"] == pytest.approx(sum(s["p50_ms"] for s in size["stages"].values()), rel=1e-6)
+    assert [(row["batch"], row["name"][:5]) for row in table["network"]] == [
+        (1, "other"), (1, "tiny."), (2, "other"), (2, "tiny."),
+    ]  # fmt: skip
+    assert table["cold"][0]["peak_rss"] > 30e6
+    assert table["machine"]["cores"] >= 1
+    assert table["device_memory"] is table["consumption"] is None
+    with Image.open(tmp_path / "bench.png") as image:
+        assert image.format == "PNG"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--engine", "nothing.onnx"], 3, "error: nothing.onnx: no such file; make one with 'colorrt export'"),
+        (["--sizes", "640"], 2, "'640' is no size of a picture; give WIDTHxHEIGHT"),
+        (["--batches", "0"], 2, "--batches: '0' is no whole number of 1 to 64"),
+        (["--json", "no/folder.json"], 2, "no/folder.json: cannot be written: there is no folder no"),
+        (["--plot", "latency.jpg"], 2, "latency.jpg: the plot is a PNG; end its name in .png"),
+        (["--render-factor", 99], 2, "render factor 99 is outside 1..64"),
+        (["--device", "tpu"], 2, "device 'tpu' is unknown"),
+        (["--weights", "nothing.pth"], 3, "nothing.pth"),
+        (["--against", "nothing.onnx"], 3, "nothing.onnx: no such file"),
+        (["--render-factors", "8,x"], 2, "--render-factors: 'x' is no whole number of 1 to 64"),
+        (["--render-factors", "8", "--engine", "a.onnx"], 2, "leave out --engine"),
+        (["--render-factors", "8", "--backend", "openvino"], 2, "there is no backend 'openvino'"),
+        (["--render-factors", "8", "--precision", "int4"], 2, "there is no precision 'int4'"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_wrong_arguments_are_one_sentence(colorrt: Command, arguments: list[object], code: int, message: str) -> None:
+    assert message in error(colorrt("bench", *arguments), code)
+
+
+def test_artifacts_of_other_render_factors_are_refused_before_measuring(
+    colorrt: Command, make_onnx: Callable[..., Path], tiny_onnx: Path, tmp_path: Path
+) -> None:
+    other = make_onnx(tmp_path / "rf3.onnx", render_factor=3)
+    result = colorrt("bench", *SMALL, "--engine", tiny_onnx, "--against", other)
+    assert "rf3.onnx: this artifact was made for render factor 3, not 1" in error(result, 2)
+    assert "coloring pictures" not in result.stderr
+
+
+def test_network_that_fails_ends_with_its_reason(
+    colorrt: Command, make_onnx: Callable[..., Path], tmp_path: Path
+) -> None:
+    broken = make_onnx(tmp_path / "broken.onnx", fails=True)
+    assert "tiny: the network failed at 16 x 16" in error(colorrt("bench", *SMALL, "--engine", broken), 3)
