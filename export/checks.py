@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from colorrt.contract import INPUT, OUTPUT, Parity
+from colorrt.contract import Parity
 from colorrt.errors import ExportError
+from colorrt.export.comparison import LEVELS, Answer, answer_of, check_finite, compare
 
-LEVELS = 255
+NAME = "exported graph"
 LARGEST_PAIR = 512
 # FP32 against FP32: other orders of summation differ by some 1e-4 levels; more means another computation.
 MEAN_BOUND, WORST_BOUND = 0.02, 1.0
@@ -53,36 +54,26 @@ def measure_parity(model: onnx.ModelProto, network: nn.Module, lumas: Sequence[N
     The first two also go through together, as a batch, up to 512 pixels. Returns the differences in levels of 255.
     Raises ExportError when the graph does not run or one of its outputs is not finite.
     """
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    options.enable_cpu_mem_arena = False
-    try:
-        session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        mean, worst = [], 0.0
-        singles = []
-        for luma in lumas:
-            square = luma[None, None]
-            chroma = session.run([OUTPUT], {INPUT: square})[0]
-            singles.append(chroma)
-            with torch.inference_mode():
-                truth = network(torch.from_numpy(square)).numpy()
-            difference = np.abs(chroma - truth) * LEVELS
-            mean.append(float(difference.mean()))
-            worst = max(worst, float(difference.max()))
-        # Larger ones would double the memory of the whole export, to show what smaller graphs show as well.
-        together = lumas[:2] if lumas[0].shape[0] <= LARGEST_PAIR else lumas[:1]
-        pair = session.run([OUTPUT], {INPUT: np.stack(together)[:, None]})[0]
-    # ONNX Runtime raises its own exceptions, which share no base but this.
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ExportError(f"the exported graph does not run ({reason}); nothing was written") from error
-    worst = max(worst, float(np.abs(pair - np.concatenate(singles[: len(together)])).max()) * LEVELS)
-    parity = Parity(len(lumas), float(np.mean(mean)), worst)
-    if not np.isfinite([parity.mean, parity.worst]).all():
-        raise ExportError(
-            "the exported graph answers with numbers that are not finite; are the weights damaged? nothing was written"
-        )
+    answer = answer_of(model, NAME)
+    parity = compare(answer, answer_of_network(network), lumas)
+    # Larger ones would double the memory of the whole export, to show what smaller graphs show as well.
+    if lumas[0].shape[0] <= LARGEST_PAIR:
+        pair = np.stack(lumas[:2])[:, None]
+        apart = np.concatenate([answer(luma[None]) for luma in pair])
+        parity = replace(parity, worst=float(np.maximum(parity.worst, np.abs(answer(pair) - apart).max() * LEVELS)))
+    check_finite(parity, NAME)
     return parity
+
+
+def answer_of_network(network: nn.Module) -> Answer:
+    """Let a luma-to-chroma module in PyTorch answer on arrays."""
+
+    def answer(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            chroma: NDArray[np.float32] = network(torch.from_numpy(luma)).numpy()
+            return chroma
+
+    return answer
 
 
 def check_parity(parity: Parity, mean_bound: float = MEAN_BOUND, worst_bound: float = WORST_BOUND) -> None:

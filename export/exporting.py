@@ -5,18 +5,20 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from colorrt.contract import UNIT, Contract, Parity, check_render_factor
 from colorrt.errors import ExportError, UsageError
+from colorrt.export.attention import attention_as, choose_form
 from colorrt.export.checks import check_parity, check_structure, measure_parity
 from colorrt.export.graph import OPSET, stamp, trace
 from colorrt.export.memory import check_memory
 from colorrt.export.photos import parity_lumas
+from colorrt.export.precision import check_precision, to_half
 from colorrt.models.registry import Network, load_network
-from colorrt.runtime.saving import atomic_path
+from colorrt.runtime.atomic import atomic_path
 from colorrt.runtime.shipped import shipped_weights
 
 # Sizes at which a graph of free size is compared: an odd render factor and the usual one.
@@ -36,6 +38,9 @@ def export_network(
     render_factor: int | None,
     output: Path | None = None,
     *,
+    precision: str = "fp32",
+    target: str = "cpu",
+    attention: str | None = None,
     photos: Path | None = None,
     overwrite: bool = False,
     say: Callable[[str], None] = lambda _: None,
@@ -43,10 +48,13 @@ def export_network(
     """Export the network of a weights file as an ONNX artifact, checked against PyTorch on real photos.
 
     `weights`: .pth, .pt or .safetensors; None takes those that ship. `render_factor`: 1..64, or None for a graph
-    of any size. `output`: by default MODEL-rfN.onnx (MODEL.onnx for any size) in the current folder. `photos`: a
-    folder to compare on instead of the photographs that ship. `say` is told each step before it starts.
+    of any size. `output`: by default `default_name` in the current folder. `precision`: "fp32" or "fp16", which is for
+    GPUs. `target`: "cpu" or "tensorrt", what the artifact is to run on; it chooses the form of attention unless
+    `attention` ("plain", "tiled", "heads") does. `photos`: a folder to compare on instead of the photographs that ship.
+    `say` is told each step before it starts.
 
-    Raises WeightsError, ExportError, or UsageError (existing output, impossible render factor, too few photos).
+    Raises WeightsError, ExportError, or UsageError (existing output, impossible render factor, too few photos, unknown
+    precision, target or attention).
     No file is left behind on failure.
     """
     if render_factor is not None:
@@ -54,28 +62,38 @@ def export_network(
             check_render_factor(render_factor)
         except ValueError as error:
             raise UsageError(str(error)) from error
+    check_precision(precision)
+    form = choose_form(target, attention, render_factor)
     network = load_network(weights or shipped_weights())
     if weights is None:
         say(f"reading {network.model}, the weights that ship")
     else:
         say(f"reading {network.model} from {weights.name}")
-    path = output or Path(default_name(network.model, render_factor))
+    path = output or Path(default_name(network.model, render_factor, precision))
     check_output(path, overwrite=overwrite)
     factors = FREE_FACTORS if render_factor is None else (render_factor,)
     for factor in factors:
-        check_memory(network, factor)
+        check_memory(network, factor, form, precision)
     squares = {factor: parity_lumas(UNIT * factor, photos) for factor in factors}
-    say("tracing the graph")
-    model = trace(network.module, render_factor)
+    if precision == "fp16" and target == "cpu":
+        say("FP16 is for GPUs: on the CPU it takes longer than FP32; for an engine, add --target tensorrt")
+    say(f"tracing the graph, {form} attention")
+    with attention_as(network.module, form):
+        model = trace(network.module, render_factor)
     say("checking the graph")
     check_structure(model, fixed_size=render_factor is not None)
     found = []
     for factor, lumas in squares.items():
         say(f"comparing with PyTorch on {len(lumas)} photos at {UNIT * factor} x {UNIT * factor}")
-        found.append(measure_parity(model, network.module, lumas))
+        # Tiles are the plain computation, with less memory.
+        with attention_as(network.module, "tiled"):
+            found.append(measure_parity(model, network.module, lumas))
     parity = Parity(found[0].photos, sum(one.mean for one in found) / len(found), max(one.worst for one in found))
     check_parity(parity)
-    contract = describe(network, render_factor, parity)
+    contract = describe(network, render_factor, form, parity)
+    if precision == "fp16":
+        half = to_half(model, [luma for lumas in squares.values() for luma in lumas], say=say)
+        model, contract = half.model, replace(contract, precision="fp16", precision_parity=half.parity)
     stamp(model, contract)
     check_space(path, model.ByteSize())
     with atomic_path(path, ExportError) as part:
@@ -83,13 +101,13 @@ def export_network(
     return Exported(path, contract)
 
 
-def describe(network: Network, render_factor: int | None, parity: Parity) -> Contract:
+def describe(network: Network, render_factor: int | None, form: str, parity: Parity) -> Contract:
     """Write the contract of a freshly exported FP32 graph."""
     return Contract(
         model=network.model,
         render_factor=render_factor,
         precision="fp32",
-        attention="plain",
+        attention=form,
         batch=(1, None),
         saturation=network.default_saturation,
         weights_sha256=network.sha256,
@@ -99,10 +117,10 @@ def describe(network: Network, render_factor: int | None, parity: Parity) -> Con
     )
 
 
-def default_name(model: str, render_factor: int | None) -> str:
-    """Name the file of an export: colorrt-MODEL-rfN.onnx."""
-    stem = f"colorrt-{model}"
-    return f"{stem}.onnx" if render_factor is None else f"{stem}-rf{render_factor}.onnx"
+def default_name(model: str, render_factor: int | None, precision: str = "fp32") -> str:
+    """Name the file of an export: colorrt-MODEL-rfN.onnx, colorrt-MODEL-rfN-fp16.onnx; without -rfN for any size."""
+    size = "" if render_factor is None else f"-rf{render_factor}"
+    return f"colorrt-{model}{size}{'' if precision == 'fp32' else f'-{precision}'}.onnx"
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:

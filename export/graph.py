@@ -6,12 +6,12 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import onnx
 import torch
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from torch import nn
 
 from colorrt.contract import HIGHEST_RENDER_FACTOR, INPUT, METADATA_KEY, OUTPUT, UNIT, Contract
@@ -54,7 +54,8 @@ def stamp(model: onnx.ModelProto, contract: Contract) -> None:
 def export_module(module: nn.Module, example: torch.Tensor, shapes: tuple[Any, ...] | None) -> onnx.ModelProto:
     """Export any module of one input and one output, as it is; the tensors are named as the contract has them.
 
-    `example`: an input to trace with. `shapes`: torch.export's dynamic shapes, None for a graph of the example's.
+    The one rewrite is `merge_blurs`, which is exact. `example`: an input to trace with. `shapes`: torch.export's
+    dynamic shapes, None for a graph of the example's.
     """
     with torch.inference_mode(), _quiet():
         program = torch.onnx.export(
@@ -69,6 +70,7 @@ def export_module(module: nn.Module, example: torch.Tensor, shapes: tuple[Any, .
         )
     assert program is not None
     model = program.model_proto
+    merge_blurs(model)
     # The exporter writes the torch graph's names and stack into every node: for people who debug it, not for
     # those who ship it.
     for node in model.graph.node:
@@ -77,6 +79,60 @@ def export_module(module: nn.Module, example: torch.Tensor, shapes: tuple[Any, .
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
         del value.metadata_props[:]
     return model
+
+
+def merge_blurs(model: onnx.ModelProto) -> None:
+    """Make one `AveragePool` of each repeated edge and the 2 x 2 mean behind it (`colorrt.models.layers.blur`).
+
+    With the top row (and the left column) repeated, the means along that edge hold each real pixel equally often: they
+    are the means of the real pixels alone, which a pool that does not count its padding takes, at every size.
+    """
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    for pad in [node for node in model.graph.node if node.op_type == "Pad"]:
+        behind = readers.get(pad.output[0], [])
+        if not (_repeats_first_edges(pad, constants) and len(behind) == 1 and _averages_2x2(behind[0])):
+            continue
+        pool = behind[0]
+        pool.input[0] = pad.input[0]
+        kept = [attribute for attribute in pool.attribute if attribute.name not in ("pads", "count_include_pad")]
+        del pool.attribute[:]
+        pool.attribute.extend(kept)
+        pool.attribute.extend(
+            [helper.make_attribute("pads", [1, 1, 0, 0]), helper.make_attribute("count_include_pad", 0)]
+        )
+        model.graph.node.remove(pad)
+        # The value in between is gone.
+        for value in [value for value in model.graph.value_info if value.name == pad.output[0]]:
+            model.graph.value_info.remove(value)
+    _drop_unused(model)
+
+
+def _repeats_first_edges(pad: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> bool:
+    mode = {attribute.name: attribute for attribute in pad.attribute}.get("mode")
+    widths = constants.get(pad.input[1])
+    if mode is None or mode.s != b"edge" or widths is None or len(pad.input) > 3:
+        return False
+    return bool(numpy_helper.to_array(widths).tolist() == [0, 0, 1, 1, 0, 0, 0, 0])
+
+
+def _averages_2x2(node: onnx.NodeProto) -> bool:
+    if node.op_type != "AveragePool":
+        return False
+    found = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    ones = all(step == 1 for name in ("strides", "dilations") for step in found.get(name, []))
+    bare = not any(found.get("pads", [])) and found.get("auto_pad", b"NOTSET") == b"NOTSET"
+    return bool(ones and bare and found["kernel_shape"] == [2, 2] and not found.get("ceil_mode", 0))
+
+
+def _drop_unused(model: onnx.ModelProto) -> None:
+    """Remove the constants that no node reads."""
+    used = {name for node in model.graph.node for name in node.input}
+    for tensor in [tensor for tensor in model.graph.initializer if tensor.name not in used]:
+        model.graph.initializer.remove(tensor)
 
 
 @contextlib.contextmanager
@@ -116,10 +172,7 @@ def _free_batch(model: onnx.ModelProto) -> None:
         name = f"{node.name or node.output[0]}_target"
         model.graph.initializer.append(numpy_helper.from_array(target, name))
         node.input[1] = name
-    used = {name for node in model.graph.node for name in node.input}
-    unused = [tensor for tensor in model.graph.initializer if tensor.name not in used]
-    for tensor in unused:
-        model.graph.initializer.remove(tensor)
+    _drop_unused(model)
     del model.graph.value_info[:]
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = BATCH

@@ -6,37 +6,46 @@ import psutil
 
 from colorrt.contract import UNIT
 from colorrt.errors import ExportError
+from colorrt.export.attention import count_heads, count_scores
+from colorrt.models.layers import Form
 from colorrt.models.registry import Network
 
 FLOAT = 4
-# Scores, their softmax and one copy on the way: N x N matrices that live at once.
+# Scores, their softmax and one copy on the way: matrices of scores that live at once.
 ATTENTION_MATRICES = 3
 # PyTorch's weights, the traced graph's, its serialized form, ONNX Runtime's, and copies on the way.
 WEIGHT_COPIES = 6
+# The FP16 graph, the one that rounds as it does, the one that is searched for overflows, and their sessions, on top.
+HALF_COPIES = 6
 # The packages themselves.
 BASE = 600_000_000
 
 
-def estimate_memory(network: Network, render_factor: int) -> int:
+def estimate_memory(network: Network, render_factor: int, form: Form = "plain", precision: str = "fp32") -> int:
     """Peak memory in bytes of exporting `network` for `render_factor`, weights included.
 
-    Attention needs N x N scores with N tokens; features grow with the square's pixels. The factors were measured
-    on two cores with torch 2.13 and ONNX Runtime 1.31.
+    Attention of the given form needs scores: N x N with N tokens when plain, 1024 x N in tiles. Features grow with the
+    square's pixels. The factors were measured on two cores with torch 2.13 and ONNX Runtime 1.31.
     """
     size = UNIT * render_factor
     tokens = network.family.attention_tokens(size)
-    scores = ATTENTION_MATRICES * FLOAT * tokens**2
+    scores = ATTENTION_MATRICES * FLOAT * count_scores(form, tokens, count_heads(network.module))
     features = network.family.bytes_per_pixel * size**2
-    return BASE + WEIGHT_COPIES * FLOAT * network.parameters + scores + features
+    copies = WEIGHT_COPIES + (HALF_COPIES if precision == "fp16" else 0)
+    return BASE + copies * FLOAT * network.parameters + scores + features
 
 
-def check_memory(network: Network, render_factor: int) -> None:
+def check_memory(network: Network, render_factor: int, form: Form = "plain", precision: str = "fp32") -> None:
     """Raise ExportError when the export would need more memory than the machine has free."""
-    needed, free = estimate_memory(network, render_factor), psutil.virtual_memory().available
+    needed, free = estimate_memory(network, render_factor, form, precision), psutil.virtual_memory().available
     if needed > free:
         tokens = network.family.attention_tokens(UNIT * render_factor)
         raise ExportError(
             f"{network.model} at render factor {render_factor} needs about {needed / 1e9:.1f} GB to export "
-            f"(attention compares {tokens} tokens with each other) and {free / 1e9:.1f} GB are free; "
-            "take a smaller --render-factor or a machine with more memory"
+            f"({form} attention compares {tokens} tokens with each other) and {free / 1e9:.1f} GB are free; "
+            f"take a smaller --render-factor{_thriftier(form)} or a machine with more memory"
         )
+
+
+def _thriftier(form: Form) -> str:
+    return "" if form == "tiled" else ", --attention tiled"

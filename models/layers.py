@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Form = Literal["plain", "tiled", "heads"]
+FORMS: tuple[Form, ...] = get_args(Form)
+TILE = 1024
+"""Queries in a tile of the tiled form."""
 
 
 class SelfAttention(nn.Module):
@@ -14,7 +21,15 @@ class SelfAttention(nn.Module):
     The names are swapped against common use because the original takes the softmax over the axis of the
     queries; the state-dict keys are the original's.
 
-    Input and output: N x C x H x W float. Memory grows with (H W)^2.
+    Input and output: N x C x H x W float, T = H W tokens. `form` says how it is computed, never what comes out;
+    whoever exports sets it:
+    - "plain": as written above. Memory grows with T^2.
+    - "tiled": the queries in tiles of 1024, one after the other; the same products in the same order. Memory grows
+      with 1024 T. Takes sizes that are known when the graph is traced.
+    - "heads": the values in `heads` parts, each as wide as queries and keys, which all of them share; the same within
+      rounding. TensorRT has fused kernels for attention of equal widths that never hold T x T scores; without them
+      memory grows with `heads` T^2.
+
     Source: Zhang et al., Self-Attention Generative Adversarial Networks, 2019, equations 1 to 3.
     """
 
@@ -24,14 +39,35 @@ class SelfAttention(nn.Module):
         self.key = nn.Conv1d(channels, inner, 1, bias=False)
         self.value = nn.Conv1d(channels, channels, 1, bias=False)
         self.gamma = nn.Parameter(torch.zeros(1))
+        self.form: Form = "plain"
+
+    @property
+    def heads(self) -> int:
+        """Parts of the values in the "heads" form: 8 in DeOldify; 1 where the widths do not divide."""
+        channels, inner = self.value.out_channels, self.query.out_channels
+        return 1 if channels % inner else channels // inner
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend over all positions of `x` (N x C x H x W)."""
         flat = x.flatten(2)
-        queries = self.key(flat).transpose(1, 2)
-        weights = torch.softmax(torch.bmm(queries, self.query(flat)), dim=-1)
-        attended = torch.bmm(weights, self.value(flat).transpose(1, 2)).transpose(1, 2)
+        queries, keys, values = self.key(flat).transpose(1, 2), self.query(flat), self.value(flat)
+        if self.form == "heads":
+            shared = (-1, self.heads, -1, -1)
+            parts = values.unflatten(1, (self.heads, -1)).transpose(2, 3)
+            attended = _attend(queries.unsqueeze(1).expand(shared), keys.unsqueeze(1).expand(shared), parts)
+            attended = attended.transpose(2, 3).flatten(1, 2)
+        elif self.form == "tiled" and queries.shape[1] > TILE:
+            values = values.transpose(1, 2)
+            tiles = [_attend(tile, keys, values) for tile in queries.split(TILE, dim=1)]
+            attended = torch.cat(tiles, dim=1).transpose(1, 2)
+        else:
+            attended = _attend(queries, keys, values.transpose(1, 2)).transpose(1, 2)
         return (self.gamma * attended + flat).reshape(x.shape)
+
+
+def _attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """... x T' x d, ... x d x T, ... x T x c -> ... x T' x c."""
+    return torch.softmax(queries @ keys, dim=-1) @ values
 
 
 def blur(x: Tensor) -> Tensor:

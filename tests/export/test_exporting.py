@@ -13,10 +13,11 @@ from PIL import Image
 
 from colorrt.contract import Contract, Parity
 from colorrt.errors import ExportError, UsageError, WeightsError
-from colorrt.export import exporting, memory
+from colorrt.export import exporting, memory, precision
 from colorrt.export.exporting import default_name, export_network
 from colorrt.export.memory import check_memory, estimate_memory
 from colorrt.export.photos import parity_lumas
+from colorrt.export.precision import check_half
 from colorrt.models.lite import Lite, LiteShape
 from colorrt.models.registry import load_network
 from colorrt.runtime.artifact import read_artifact
@@ -99,6 +100,9 @@ def test_memory_grows_with_the_square_of_the_tokens(weights: Path, monkeypatch: 
     assert estimate_memory(network, 64) - base > 3 * 4 * 64**4
     assert estimate_memory(network, 64) - base > 16 * (estimate_memory(network, 16) - base)
 
+    assert estimate_memory(network, 64, "tiled") < estimate_memory(network, 64) < estimate_memory(network, 64, "heads")
+    assert estimate_memory(network, 1, precision="fp16") > estimate_memory(network, 1)
+
     class Little:
         available = 1_000_000
 
@@ -116,6 +120,8 @@ def test_shipped_photos_are_real_and_enough() -> None:
 def test_default_names_tell_model_and_factor() -> None:
     assert default_name("lite", 16) == "colorrt-lite-rf16.onnx"
     assert default_name("deoldify-artistic", None) == "colorrt-deoldify-artistic.onnx"
+    assert default_name("lite", 16, "fp16") == "colorrt-lite-rf16-fp16.onnx"
+    assert default_name("lite", None, "fp16") == "colorrt-lite-fp16.onnx"
 
 
 def test_metadata_survives_the_onnx_package(weights: Path, tmp_path: Path) -> None:
@@ -124,3 +130,41 @@ def test_metadata_survives_the_onnx_package(weights: Path, tmp_path: Path) -> No
     texts = [entry.value for entry in model.metadata_props if entry.key == "colorrt"]
     assert [Contract.from_json(text) for text in texts] == [exported.contract]
     assert model.producer_name == "colorrt"
+
+
+@pytest.mark.parametrize("render_factor", [2, None])
+def test_fp16_export_carries_its_difference_from_fp32(weights: Path, tmp_path: Path, render_factor: int | None) -> None:
+    said: list[str] = []
+    exported = export_network(weights, render_factor, tmp_path / "half.onnx", precision="fp16", say=said.append)
+    contract = read_artifact(exported.path).contract
+    assert contract == exported.contract
+    assert contract.precision == "fp16"
+    assert contract.parity is not None
+    assert contract.precision_parity is not None
+    assert contract.parity.mean < contract.precision_parity.mean < 0.5
+    check_half(onnx.load(exported.path))
+    assert any("on the CPU it takes longer than FP32" in line for line in said)
+    session = ort.InferenceSession(exported.path, providers=["CPUExecutionProvider"])
+    assert [value.type for value in (*session.get_inputs(), *session.get_outputs())] == ["tensor(float)"] * 2
+
+
+def test_refused_fp16_leaves_no_file(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "MEAN_BOUND", 1e-9)
+    with pytest.raises(ExportError, match="FP16 differs from FP32"):
+        export_network(weights, 1, tmp_path / "half.onnx", precision="fp16")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_target_and_attention_are_recorded(weights: Path, tmp_path: Path) -> None:
+    def form(**options: str) -> str:
+        exported = export_network(weights, 1, tmp_path / "one.onnx", overwrite=True, **options)  # type: ignore[arg-type]
+        return read_artifact(exported.path).contract.attention
+
+    assert form() == "tiled"
+    assert form(target="tensorrt") == "heads"
+    assert form(target="tensorrt", attention="plain") == "plain"
+
+
+def test_unknown_precision_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'int8' is unknown"):
+        export_network(tmp_path / "absent.pth", 1, precision="int8")

@@ -14,9 +14,10 @@ from torch import nn
 from colorrt.contract import Contract, Parity
 from colorrt.errors import ExportError
 from colorrt.export.checks import check_parity, check_structure, measure_parity
-from colorrt.export.graph import OPSET, stamp, trace
+from colorrt.export.graph import OPSET, export_module, stamp, trace
 from colorrt.models.color import ChromaOfRgb
 from colorrt.models.deoldify import DeOldify, DeOldifyShape
+from colorrt.models.layers import blur
 from colorrt.models.lite import Lite, LiteShape
 from colorrt.models.resnet import ResNetShape
 
@@ -127,3 +128,52 @@ def test_parity_refuses_answers_that_are_not_finite() -> None:
     model = trace(network, 1)
     with pytest.raises(ExportError, match="not finite"):
         measure_parity(model, network, [np.zeros((16, 16), np.float32)] * 4)
+
+
+class Blurred(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return blur(x)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (6, 1), (2, 2), (5, 8)])
+def test_blur_becomes_one_exact_pool_down_to_one_pixel(shape: tuple[int, int]) -> None:
+    picture = torch.rand(1, 3, *shape)
+    model = export_module(Blurred(), picture, None)
+    assert [node.op_type for node in model.graph.node] == ["AveragePool"]
+    assert len(model.graph.initializer) == 0
+    onnx.checker.check_model(model, full_check=True)
+    np.testing.assert_allclose(answer(model, picture.numpy()), blur(picture).numpy(), atol=2e-7)
+
+
+def test_every_blur_of_a_network_is_merged(dynamic: tuple[nn.Module, onnx.ModelProto]) -> None:
+    operators = Counter(node.op_type for node in dynamic[1].graph.node)
+    assert operators["AveragePool"] == 5
+    assert "Pad" not in operators
+
+
+class Bordered(nn.Module):
+    """What is no blur: another edge, another padding, or a pool that others share the padding with."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pool = torch.nn.functional.avg_pool2d
+        if self.kind == "last edges":
+            return pool(torch.nn.functional.pad(x, (0, 1, 0, 1), mode="replicate"), 2, stride=1)
+        if self.kind == "zeros":
+            return pool(torch.nn.functional.pad(x, (1, 0, 1, 0)), 2, stride=1)
+        padded = torch.nn.functional.pad(x, (1, 0, 1, 0), mode="replicate")
+        if self.kind == "strides":
+            return pool(padded, 2, stride=2)
+        return pool(padded, 2, stride=1) + padded[..., 1:, 1:]
+
+
+@pytest.mark.parametrize("kind", ["last edges", "zeros", "strides", "shared"])
+def test_what_is_no_blur_is_left_alone(kind: str) -> None:
+    picture = torch.rand(1, 2, 6, 4)
+    network = Bordered(kind)
+    model = export_module(network, picture, None)
+    assert "Pad" in {node.op_type for node in model.graph.node}
+    np.testing.assert_allclose(answer(model, picture.numpy()), network(picture).numpy(), atol=2e-7)

@@ -1,0 +1,65 @@
+"""Which form of self-attention an artifact gets, and how much memory that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+from colorrt.errors import UsageError
+from colorrt.models.layers import FORMS, TILE, Form, SelfAttention
+
+TARGETS = ("cpu", "tensorrt")
+
+
+def choose_form(target: str, asked: str | None, render_factor: int | None) -> Form:
+    """Choose the form of attention for `target` ("cpu" or "tensorrt"), unless one is `asked` for.
+
+    The CPU takes tiles, TensorRT heads. A graph of any size cannot be tiled, for how many tiles it takes is not known
+    when it is traced and a loop would have to find out; on the CPU it gets plain attention.
+    Raises UsageError for an unknown target or form, and for tiles without a render factor.
+    """
+    if target not in TARGETS:
+        raise UsageError(f"target {target!r} is unknown; take one of {', '.join(TARGETS)}")
+    if asked is None:
+        if target == "tensorrt":
+            return "heads"
+        return "plain" if render_factor is None else "tiled"
+    for form in FORMS:
+        if form == asked:
+            break
+    else:
+        raise UsageError(f"attention {asked!r} is unknown; take one of {', '.join(FORMS)}")
+    if form == "tiled" and render_factor is None:
+        raise UsageError(
+            "attention 'tiled' needs a fixed size, and this graph is to take any; add --render-factor N, "
+            "or take --attention plain"
+        )
+    return form
+
+
+@contextmanager
+def attention_as(network: nn.Module, form: Form) -> Iterator[None]:
+    """Let every self-attention of `network` be computed in `form` inside the block."""
+    layers = [module for module in network.modules() if isinstance(module, SelfAttention)]
+    before = [layer.form for layer in layers]
+    try:
+        for layer in layers:
+            layer.form = form
+        yield
+    finally:
+        for layer, former in zip(layers, before, strict=True):
+            layer.form = former
+
+
+def count_scores(form: Form, tokens: int, heads: int) -> int:
+    """Count the scores that are held at once on the CPU, for `tokens` positions."""
+    if form == "tiled":
+        return min(tokens, TILE) * tokens
+    return tokens**2 * (heads if form == "heads" else 1)
+
+
+def count_heads(network: nn.Module) -> int:
+    """Count the heads that the "heads" form of `network` has: 1 where there is no attention."""
+    return max((module.heads for module in network.modules() if isinstance(module, SelfAttention)), default=1)
