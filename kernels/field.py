@@ -1,4 +1,4 @@
-"""Chroma at the network's size, made ready to be interpolated: sharpened, fitted to luma, finite, in levels."""
+"""Chroma at the network's size, made ready to be interpolated: sharp, fitted to luma, finite, in levels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from colorrt.kernels.arrays import handed_over
 from colorrt.kernels.compiling import inner, kernel, striped
+from colorrt.kernels.edges import follow_edges, sharpen
 from colorrt.kernels.resize import resize_plane
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ V_PER_RED = 0.877
 _LARGEST = 1e6
 # Beyond this every float32 above zero reaches _LARGEST; float64 overflows only later.
 _LARGEST_SATURATION = 1e200
-
-SHARPNESS = 0.75
-"""How much of what a 1-2-1 blur takes away is added once more, where the picture is 1.5 times the field or more."""
 
 EPSILON = 0.01
 """Variance of luma (white is 1) that halves the slope: what is below is noise rather than an edge."""
@@ -49,9 +47,10 @@ def make_field(
     """Return what is interpolated linearly to the picture's pixels.
 
     Without a guide the planes R - Y and B - Y in levels; with one the planes A of both, then the planes B of
-    both, where R - Y = A + B luma, luma in levels. The planes are sharpened first (p + SHARPNESS (p - blur(p)) with
-    a 1-2-1 blur each way, which makes up for the triangle filter that made the square), then with w the 1-2-1
-    weighted 3 x 3 window, g the guide and d a difference:
+    both, where R - Y = A + B luma, luma in levels. Planes smoother than their guide are drawn to its edges first
+    (`colorrt.kernels.edges.follow_edges`) and all are sharpened (p + SHARPNESS (p - blur(p)) with a 1-2-1 blur each
+    way, which makes up for the triangle filter that made the square), then with w the 1-2-1 weighted 3 x 3 window, g
+    the guide and d a difference:
 
         slope = (w(g d) - w(g) w(d)) / (w(g g) - w(g)^2 + EPSILON),  A = d - slope g,  B = slope / white
 
@@ -66,6 +65,8 @@ def make_field(
     planes = np.empty((2 if guide is None else 3, *chroma.shape[1:]), np.float32)
     lights = chroma[0] if guide is None else guide
     _tame(handed_over(chroma), handed_over(lights), scale / V_PER_RED, scale / U_PER_BLUE, _LARGEST * white, planes)
+    if guide is not None:
+        planes = follow_edges(planes)
     height, width = min(planes.shape[1], size[0]), min(planes.shape[2], size[1])
     if planes.shape[1:] != (height, width):
         planes = np.stack([resize_plane(plane, height, width) for plane in planes])
@@ -76,7 +77,7 @@ def make_field(
         enlarged = (picture[0] / height, picture[1] / width)
         down, across = (np.float32(min(2.0 * (times - 1.0), 1.0) / 4.0) for times in enlarged)
         sharp = np.empty_like(planes)
-        _sharpen(height, handed_over(planes), down, across, sharp)
+        sharpen(height, handed_over(planes), down, across, sharp)
         _fit(height, handed_over(sharp), np.float32(1.0 / white), field)
     field[:, height, :width] = field[:, height - 1, :width]
     field[:, :, width] = field[:, :, width - 1]
@@ -134,51 +135,6 @@ def _tame_row(
         gray = not (math.isfinite(red) and math.isfinite(blue))
         reds[x] = 0.0 if gray else red * scale
         blues[x] = 0.0 if gray else blue * scale
-
-
-@striped
-def _sharpen(
-    start: int,
-    stop: int,
-    planes: NDArray[np.float32],
-    down: np.float32,
-    across: np.float32,
-    sharp: NDArray[np.float32],
-) -> None:
-    # down, across: the weight of each neighbor in the blur, 0 to 1/4.
-    height = planes.shape[1]
-    blurred = np.empty(planes.shape[2] + 2, np.float32)
-    for y in range(start, stop):
-        for k in range(planes.shape[0]):
-            _sharpen_row(
-                planes[k, max(y - 1, 0)],
-                planes[k, y],
-                planes[k, min(y + 1, height - 1)],
-                down,
-                across,
-                blurred,
-                sharp[k, y],
-            )
-
-
-@inner
-def _sharpen_row(
-    above: NDArray[np.float32],
-    row: NDArray[np.float32],
-    below: NDArray[np.float32],
-    down: np.float32,
-    across: np.float32,
-    blurred: NDArray[np.float32],
-    sharp: NDArray[np.float32],
-) -> None:
-    two, much = np.float32(2.0), np.float32(SHARPNESS)
-    width = row.size
-    for x in range(width):
-        blurred[x + 1] = row[x] + down * (above[x] + below[x] - two * row[x])
-    blurred[0], blurred[width + 1] = blurred[1], blurred[width]
-    for x in range(width):
-        blur = blurred[x + 1] + across * (blurred[x] + blurred[x + 2] - two * blurred[x + 1])
-        sharp[x] = row[x] + much * (row[x] - blur)
 
 
 @striped

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from colorrt.kernels.chroma import render_planes, render_rgb
+from colorrt.kernels.edges import LEAST_SIDE
 from colorrt.kernels.luma import luma
 from colorrt.kernels.resize import resize_luma
 
@@ -19,12 +20,14 @@ def warm_up() -> None:
 
     The first process after an install compiles them (seconds); later ones load them from Numba's cache.
     """
-    # Larger than the picture, so that chroma is shrunk too.
-    chroma = np.zeros((2, 4, 4), np.float32)
+    # Larger than the picture, so that chroma is shrunk too, and smooth over a rough guide, so that it follows edges.
+    rows, columns = np.mgrid[:LEAST_SIDE, :LEAST_SIDE]
+    chroma = np.stack([rows, columns]).astype(np.float32)
+    guide = ((rows + columns) % 2).astype(np.float32)
     pictures: list[NDArray[np.uint8] | NDArray[np.uint16]]
     pictures = [np.zeros((2, 3, 3), np.uint8), np.zeros((2, 3, 3), np.uint16)]
     for picture in pictures:
         plane = luma(picture)
         resize_luma(plane, 2)
-        render_rgb(plane, chroma, guide=chroma[0])
-    render_planes(luma(np.zeros((2, 3, 3), np.uint8)), chroma, guide=chroma[0])
+        render_rgb(plane, chroma, guide=guide)
+    render_planes(luma(np.zeros((2, 3, 3), np.uint8)), chroma, guide=guide)

@@ -84,6 +84,52 @@ def blur(plane: NDArray[np.float64], down: float = 0.25, across: float = 0.25) -
     return (1 - 2 * across) * rows[:, 1:-1] + across * (rows[:, :-2] + rows[:, 2:])
 
 
+def fineness(plane: NDArray[np.float64]) -> tuple[float, float]:
+    """(h, w) -> the mean energy of p - blur(p) at half the size, and at a quarter."""
+    half = blur(plane)[::2, ::2]
+    quarter = blur(half)[::2, ::2]
+    return float(np.mean((half - blur(half)) ** 2)), float(np.mean((quarter - blur(quarter)) ** 2))
+
+
+def passing_matrix(light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) -> (n, n): what passes from each pixel of a line to each, the product of all steps between."""
+    steps = np.exp(-np.sqrt(2) / 8) / (1 + (np.diff(light) / 0.03) ** 2 / 8) ** 4
+    matrix = np.eye(light.size)
+    for i in range(light.size):
+        matrix[i, i + 1 :] = np.cumprod(steps[i:])
+    return np.triu(matrix) + np.triu(matrix, 1).T
+
+
+def edge_means(chroma: NDArray[np.float64], light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2, h, w), (h, w) -> (2, h, w): the trusted mean of what reaches each pixel along its row, then its column."""
+    around = np.pad(light, 1, mode="edge")
+    nine = np.stack([around[i : i + light.shape[0], j : j + light.shape[1]] for i in range(3) for j in range(3)])
+    trust = 0.01 + 1 / (1 + (np.ptp(nine, axis=0) / 0.06) ** 4)
+    sums = np.concatenate([chroma * trust, trust[None]])
+    for y in range(light.shape[0]):
+        sums[:, y] = sums[:, y] @ passing_matrix(light[y])
+    for x in range(light.shape[1]):
+        sums[:, :, x] = sums[:, :, x] @ passing_matrix(light[:, x])
+    return sums[:2] / sums[2]
+
+
+def edge_share(chroma: NDArray[np.float64], light: NDArray[np.float64]) -> float:
+    """How much of `edge_means` is taken: 1 for chroma smoother than its luma, 0 for chroma as fine or too small."""
+    if min(light.shape) < 32:
+        return 0.0
+    fine, coarse = np.mean([fineness(plane) for plane in chroma], axis=0)
+    fine_light, coarse_light = fineness(light)
+    if coarse * fine_light == 0:
+        return 0.0
+    return float(np.clip((0.32 - fine / coarse * np.sqrt(coarse_light / fine_light)) / 0.04, 0, 1))
+
+
+def follow_edges(chroma: NDArray[np.float64], light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2, h, w), (h, w) -> (2, h, w)."""
+    share = edge_share(chroma, light)
+    return chroma + share * (edge_means(chroma, light) - chroma) if share else chroma
+
+
 def guided_parts(
     chroma: NDArray[Any], guide: NDArray[Any], size: tuple[int, int], picture: tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -91,6 +137,7 @@ def guided_parts(
     finite = np.isfinite(chroma).all(axis=0)
     planes = [np.where(finite, plane, 0.0) for plane in chroma]
     planes.append(np.clip(np.where(np.isnan(guide), 0.0, guide), 0.0, 1.0))
+    planes[:2] = follow_edges(np.stack(planes[:2]), planes[2])
     height, width = min(guide.shape[0], size[0]), min(guide.shape[1], size[1])
     small = [resize(plane, height, width) if plane.shape != (height, width) else plane for plane in planes]
     down, across = (

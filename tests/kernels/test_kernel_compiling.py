@@ -263,9 +263,10 @@ def test_python_threads_may_call_kernels_at_once() -> None:
 
 def test_warm_up_leaves_nothing_to_compile() -> None:
     warm_up()
+    rooms = ("luma", "resize", "edges", "field", "rendering")
     kernels = {
         name: value
-        for module in [sys.modules[f"colorrt.kernels.{room}"] for room in ("luma", "resize", "field", "rendering")]
+        for module in [sys.modules[f"colorrt.kernels.{room}"] for room in rooms]
         for name, value in vars(module).items()
         if type(value).__name__ in ("Kernel", "Striped")
     }
@@ -273,7 +274,8 @@ def test_warm_up_leaves_nothing_to_compile() -> None:
         "_luma_rows",
         "_resize_rows",
         "_tame",
-        "_sharpen",
+        "sharpen",
+        "_spread",
         "_fit",
         "render_rows",
         "render_block_rows",
