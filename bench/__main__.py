@@ -160,7 +160,12 @@ def _add_jpeg(commands: Any) -> None:
     jpeg.add_argument("--sizes", default="1920x1080,4000x3000,3840x2160", help="WIDTHxHEIGHT, with commas")
     jpeg.add_argument("--threads", type=int, default=2)
     jpeg.add_argument("--rounds", type=int, default=12)
-    jpeg.add_argument("--grain", type=float, default=4.0, help="film grain of the pictures, sigma in levels")
+    jpeg.add_argument(
+        "--grain",
+        default="2",
+        metavar="SIGMA|SCAN",
+        help="film grain that the pictures get, in levels of 255, or a scan that has as much",
+    )
     jpeg.add_argument("--json", type=Path, help="write the figures here")
 
 
@@ -170,12 +175,25 @@ def _jpeg(arguments: argparse.Namespace) -> None:
 
     if arguments.threads < 1 or arguments.rounds < 1:
         raise UsageError("--threads and --rounds take 1 or more")
-    if not 0 <= arguments.grain <= 50:
-        raise UsageError(f"--grain {arguments.grain:g} is outside 0..50; scans of film have 2 to 8")
-    report = compare_jpeg(read_sizes(arguments.sizes), arguments.threads, arguments.rounds, arguments.grain)
+    grain = _grain_of(arguments.grain)
+    report = compare_jpeg(read_sizes(arguments.sizes), arguments.threads, arguments.rounds, grain)
     for line in jpeg_lines(report):
         print(line)
     _write(arguments.json, report.as_json())
+
+
+def _grain_of(asked: str) -> float:
+    from colorrt import kernels
+    from colorrt.bench.grain import measure_grain
+    from colorrt.runtime.pictures import read_picture
+
+    try:
+        grain = float(asked)
+    except ValueError:
+        return measure_grain(kernels.luma(read_picture(Path(asked)).pixels))
+    if not 0 <= grain <= 50:
+        raise UsageError(f"--grain {asked} is outside 0..50; take a number of levels, or a scan to measure it from")
+    return grain
 
 
 def _add_kernels(commands: Any) -> None:

@@ -75,7 +75,7 @@ class _Case:
     answer: Image.Image
 
 
-def compare_jpeg(sizes: Sequence[tuple[int, int]], threads: int, rounds: int, grain: float = 4.0) -> JpegReport:
+def compare_jpeg(sizes: Sequence[tuple[int, int]], threads: int, rounds: int, grain: float = 2.0) -> JpegReport:
     """Time both chains in turns in this process on gray JPEGs of the photographs that ship.
 
     sizes: (width, height). `grain`: film grain added to the pictures, as scans have it (sigma in levels of 255);
@@ -104,7 +104,7 @@ def jpeg_lines(report: JpegReport) -> list[str]:
     """Return the table, line by line."""
     head = [
         f"gray JPEG to color JPEG, file to file without the network, {report.threads} threads, "
-        f"quality {report.quality}, 4:2:0, grain {report.grain:g}",
+        f"quality {report.quality}, 4:2:0, grain {report.grain:.2f}",
         f"{report.machine['processor']}, {report.machine['cores']} cores",
         f"{'picture':<13} {'way':<16} {'p50 ms':>9} {'p90 ms':>9} {'ratio':>6}",
     ]
