@@ -44,4 +44,5 @@ def measure_grain(luma: NDArray[np.unsignedinteger[Any]]) -> float:
 def _block_means(plane: NDArray[np.float64]) -> NDArray[np.float64]:
     rows, columns = (side // BLOCK for side in plane.shape)
     blocks = plane[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
-    return blocks.mean(axis=(1, 3)).ravel()
+    means: NDArray[np.float64] = blocks.mean(axis=(1, 3))
+    return means.ravel()

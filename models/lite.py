@@ -18,29 +18,42 @@ from torch import Tensor, nn
 from colorrt.models.layers import SelfAttention, blur, crop_to, icnr_
 
 ENCODER_EPS = 1e-3
-STAGES = (
-    # expansion, channels, blocks, stride, kernel: EfficientNet-Lite0
-    (1, 16, 1, 1, 3),
-    (6, 24, 2, 2, 3),
-    (6, 40, 2, 2, 5),
-    (6, 80, 3, 2, 3),
-    (6, 112, 3, 1, 5),
-    (6, 192, 4, 2, 5),
-    (6, 320, 1, 1, 3),
-)
 STEM_CHANNELS = 32
-# The blocks after which the resolution halves next: their outputs are the skips at 1/2, 1/4, 1/8, 1/16.
-SKIP_BLOCKS = (0, 2, 4, 10)
-SKIP_CHANNELS = (16, 24, 40, 112)
 CHROMA_LIMIT = 0.6
 
 
 @dataclass(frozen=True)
-class LiteShape:
-    """Hyper-parameters of `lite`: decoder widths at 1/16, 1/8, 1/4, 1/2 and the inner width of attention."""
+class EncoderShape:
+    """One of the EfficientNet-Lite encoders: channels and blocks of its seven stages."""
 
-    widths: tuple[int, int, int, int] = (160, 96, 64, 32)
+    channels: tuple[int, ...]
+    blocks: tuple[int, ...]
+
+    @property
+    def skips(self) -> tuple[tuple[int, int], ...]:
+        """Block and channels of the last features at 1/2, 1/4, 1/8 and 1/16: the resolution halves after them."""
+        return tuple((sum(self.blocks[: stage + 1]) - 1, self.channels[stage]) for stage in (0, 1, 2, 4))
+
+
+ENCODERS = {
+    "lite0": EncoderShape((16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 3, 3, 4, 1)),
+    "lite1": EncoderShape((16, 24, 40, 80, 112, 192, 320), (1, 3, 3, 4, 4, 5, 1)),
+    "lite2": EncoderShape((16, 24, 48, 88, 120, 208, 352), (1, 3, 3, 4, 4, 5, 1)),
+}
+_EXPANSIONS, _STRIDES, _KERNELS = (1, 6, 6, 6, 6, 6, 6), (1, 2, 2, 2, 1, 2, 1), (3, 3, 5, 3, 5, 5, 3)
+
+
+@dataclass(frozen=True)
+class LiteShape:
+    """Hyper-parameters of `lite`.
+
+    `widths`: of the decoder at 1/16, 1/8 and so on, one to four of them; where it ends before 1/2, chroma is guessed
+    there and interpolated. `attention`: inner width of attention. `encoder`: a name of `ENCODERS`.
+    """
+
+    widths: tuple[int, ...] = (160, 96, 64, 32)
     attention: int = 40
+    encoder: str = "lite0"
 
 
 class ConvNorm(nn.Module):
@@ -82,19 +95,22 @@ class InvertedResidual(nn.Module):
 
 
 class Encoder(nn.Module):
-    """EfficientNet-Lite0 without its head, on one gray channel given three times."""
+    """EfficientNet-Lite without its head, on one gray channel given three times."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "lite0") -> None:
         super().__init__()
+        shape = ENCODERS[name]
         self.stem = ConvNorm(3, STEM_CHANNELS, 3, 2)
         blocks: list[nn.Module] = []
         inside = STEM_CHANNELS
-        for expansion, channels, count, stride, kernel in STAGES:
+        for stage, (channels, count) in enumerate(zip(shape.channels, shape.blocks, strict=True)):
             for index in range(count):
-                blocks.append(InvertedResidual(inside, channels, expansion, kernel, stride if index == 0 else 1))
+                stride = _STRIDES[stage] if index == 0 else 1
+                blocks.append(InvertedResidual(inside, channels, _EXPANSIONS[stage], _KERNELS[stage], stride))
                 inside = channels
         self.blocks = nn.ModuleList(blocks)
         self.channels = inside
+        self.skips = dict(shape.skips)
 
     def forward(self, luma: Tensor) -> tuple[list[Tensor], Tensor]:
         """Luma (N x 1 x S x S, 0..1) -> skips at 1/2, 1/4, 1/8, 1/16 and the last features at 1/32."""
@@ -104,7 +120,7 @@ class Encoder(nn.Module):
         skips = []
         for index, block in enumerate(self.blocks):
             x = block(x)
-            if index in SKIP_BLOCKS:
+            if index in self.skips:
                 skips.append(x)
         return skips, x
 
@@ -139,24 +155,39 @@ class Lite(nn.Module):
     def __init__(self, shape: LiteShape | None = None) -> None:
         super().__init__()
         shape = shape or LiteShape()
-        self.encoder = Encoder()
+        self.encoder = Encoder(shape.encoder)
         widths = (self.encoder.channels, *shape.widths)
+        skips = reversed(self.encoder.skips.values())
         self.up = nn.ModuleList(
-            UpBlock(widths[i], skip, widths[i + 1]) for i, skip in enumerate(reversed(SKIP_CHANNELS))
+            UpBlock(inside, skip, outside)
+            for inside, skip, outside in zip(widths[:-1], skips, widths[1:], strict=False)
         )
         self.attention = SelfAttention(shape.widths[0], shape.attention)
-        self.head = nn.Conv2d(shape.widths[-1], 8, 3, padding=1)
+        # A decoder that goes to 1/2 comes to full size by a pixel shuffle of four.
+        self.head = nn.Conv2d(shape.widths[-1], 8 if len(shape.widths) == len(self.encoder.skips) else 2, 3, padding=1)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(_bias(self.head))
 
-    def forward(self, luma: Tensor) -> Tensor:
-        """Guess chroma (N x 2 x S x S) from luma (N x 1 x S x S)."""
+    def features(self, luma: Tensor) -> Tensor:
+        """Luma (N x 1 x S x S) -> what the head reads, at 1/2, 1/4, 1/8 or 1/16 of the size."""
         skips, x = self.encoder(luma)
         for index, up in enumerate(self.up):
             x = up(x, skips[-1 - index])
             if index == 0:
                 x = self.attention(x)
-        return CHROMA_LIMIT * torch.tanh(blur(F.pixel_shuffle(self.head(x), 2)) / CHROMA_LIMIT)
+        return x  # type: ignore[no-any-return]
+
+    def forward(self, luma: Tensor) -> Tensor:
+        """Guess chroma (N x 2 x S x S) from luma (N x 1 x S x S)."""
+        guess = self.head(self.features(luma))
+        if self.head.out_channels == 8:
+            return CHROMA_LIMIT * torch.tanh(blur(F.pixel_shuffle(guess, 2)) / CHROMA_LIMIT)
+        return enlarge(CHROMA_LIMIT * torch.tanh(guess / CHROMA_LIMIT), len(self.encoder.skips) + 1 - len(self.up))
+
+
+def enlarge(x: Tensor, doublings: int) -> Tensor:
+    """Interpolate linearly to 2^doublings times the height and width (N x C x H x W)."""
+    return F.interpolate(x, scale_factor=float(2**doublings), mode="bilinear", align_corners=False)
 
 
 def _bias(conv: nn.Conv2d) -> Tensor:
@@ -170,15 +201,24 @@ def recognizes(state: Mapping[str, Tensor]) -> bool:
 
 
 def read_shape(state: Mapping[str, Tensor]) -> LiteShape:
-    """Read the hyper-parameters of `lite` from the shapes of its tensors."""
-    first, second, third, fourth = (state[f"up.{i}.conv.weight"].shape[0] for i in range(4))
-    return LiteShape((first, second, third, fourth), state["attention.query.weight"].shape[0])
+    """Read the hyper-parameters of `lite` from the shapes of its tensors.
+
+    Raises KeyError for a tensor that tells them and is missing.
+    """
+    ups = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("up."))
+    widths = tuple(state[f"up.{i}.conv.weight"].shape[0] for i in range(ups))
+    blocks = len({key.split(".")[2] for key in state if key.startswith("encoder.blocks.")})
+    channels = state[f"encoder.blocks.{blocks - 1}.project.conv.weight"].shape[0]
+    known = {(sum(shape.blocks), shape.channels[-1]): name for name, shape in ENCODERS.items()}
+    if (blocks, channels) not in known:
+        raise KeyError(f"an encoder of {', '.join(ENCODERS)}")
+    return LiteShape(widths, state["attention.query.weight"].shape[0], known[blocks, channels])
 
 
 def from_efficientnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the published EfficientNet-Lite0 weights (PyTorch keys) to those of `Encoder`.
+    """Rename the published EfficientNet-Lite weights (PyTorch keys) to those of `Encoder`.
 
-    The classifier's head is left out. Raises KeyError for a layer that EfficientNet-Lite0 does not have.
+    The classifier's head is left out. Raises KeyError for a layer that EfficientNet-Lite does not have.
     """
     parts = {"_expand_conv": "expand.conv", "_bn0": "expand.norm"}
     parts |= {"_depthwise_conv": "depthwise.conv", "_bn1": "depthwise.norm"}

