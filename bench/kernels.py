@@ -58,8 +58,11 @@ started = time.perf_counter(), time.process_time()
 print(time.perf_counter() - started[0], time.process_time() - started[1])
 """
 _FIRST_USE = """
-luma = kernels.luma(np.zeros((9, 9, 3), np.uint8))
-kernels.render_rgb(luma, np.zeros((2, 4, 4), np.float32), guide=kernels.resize_luma(luma, 4))
+luma = kernels.luma(np.zeros((64, 64, 3), np.uint8))
+guide = (np.indices((32, 32)).sum(0) % 2).astype(np.float32)
+# As smooth as a network's, so that it is drawn to edges.
+kernels.resize_luma(luma, 32)
+kernels.render_rgb(luma, np.indices((32, 32), np.float32), guide=guide)
 """
 
 

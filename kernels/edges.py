@@ -9,18 +9,14 @@ of the pixel's own side. Chroma as fine as its luma, as photographs have, is lef
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from colorrt.kernels.arrays import handed_over
 from colorrt.kernels.compiling import inner, kernel, striped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-SHARPNESS = 0.75
-"""How much of what a 1-2-1 blur takes away is added once more, where the picture is 1.5 times the field or more."""
 
 REACH = 8.0
 """Pixels: in a flat region the weight falls to exp(-sqrt 2) this far away along an axis."""
@@ -39,6 +35,9 @@ FINENESS = (0.28, 0.32)
 
 LEAST_SIDE = 32
 """Pixels: in a smaller square too few are left at a quarter of its size to tell how fine it is."""
+
+# Rows that a thread takes at least: less is done before another has begun.
+_ROWS = 32
 
 
 def follow_edges(planes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -67,232 +66,271 @@ def follow_edges(planes: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     if min(planes.shape[1:]) < LEAST_SIDE:
         return planes
-    room = np.empty_like(planes)
-    share = _share_of(planes, room)
+    # One layout, so that all is compiled once: the planes that are made here are written to.
+    ready = np.require(planes, requirements=["C_CONTIGUOUS", "ALIGNED", "WRITEABLE"])
+    share = _share_of(ready)
     if share == 0.0:
         return planes
-    followed = np.empty_like(planes)
-    # Made here, for to allocate takes the compiler long; and memory touched before is faster than new.
-    down, lines, sums = np.empty_like(planes[2]), np.empty((9, planes.shape[2] + 2), np.float32), room
+    _, height, width = planes.shape
+    groups = -(-height // _ROWS)
+    # Made here, for to allocate takes the compiler long.
+    sums, down, followed = np.empty_like(ready), np.empty_like(ready[2]), np.empty_like(ready)
+    lines, mixture = np.empty((groups, _LINES, width + 2), np.float32), np.empty((groups, 4 * width), np.float32)
+    below = np.empty((4, width), np.float32)
     reach = np.float32(math.exp(-math.sqrt(2.0) / REACH))
-    _spread(handed_over(planes), reach, np.float32(share), down, sums, lines, followed)
-    followed[2] = planes[2]
+    _add_rows(groups, ready, reach, lines, mixture, down, sums)
+    _add_columns(ready, np.float32(share), down, sums, below, followed)
     return followed
 
 
-def _share_of(planes: NDArray[np.float32], room: NDArray[np.float32]) -> float:
-    # room: is overwritten.
-    half = _blur_of(planes, _detail_of(planes, room))
-    fine = _detail_of(half, np.empty_like(half))
-    quarter = _blur_of(half, fine)
-    coarse = _detail_of(quarter, np.empty_like(quarter))
-    below = _energy_of(coarse[:2]) * math.sqrt(_energy_of(fine[2:]))
+def _share_of(planes: NDArray[np.float32]) -> float:
+    _, height, width = planes.shape
+    half = np.empty((3, (height + 1) // 2, (width + 1) // 2), np.float32)
+    quarter = np.empty((3, (height + 3) // 4, (width + 3) // 4), np.float32)
+    line, energies = np.empty(width + 2, np.float32), np.empty((2, 3))
+    _measure(planes, half, line, energies[0])
+    _measure(half, quarter, line, energies[1])
+    (red, blue, light), (coarse_red, coarse_blue, coarse_light) = energies.tolist()
+    below = (coarse_red + coarse_blue) * math.sqrt(light)
     if below == 0.0:
         # Chroma that changes nowhere, or luma without an edge to follow.
         return 0.0
     least, most = FINENESS
-    fineness = _energy_of(fine[:2]) * math.sqrt(_energy_of(coarse[2:])) / below
+    fineness = (red + blue) * math.sqrt(coarse_light) / below
+    # A mean of a quarter of the pixels stands below, and the root of another above.
+    fineness *= math.sqrt(quarter[0].size / half[0].size)
     return min(max((most - fineness) / (most - least), 0.0), 1.0)
 
 
-def _blur_of(planes: NDArray[np.float32], detail: NDArray[np.float32]) -> NDArray[np.float32]:
-    # Of every second pixel: a 1-2-1 blur of these is one of all pixels with neighbors 2 pixels away.
-    return np.ascontiguousarray(planes[:, ::2, ::2] - detail[:, ::2, ::2] * np.float32(1.0 / SHARPNESS))
+@kernel
+def _measure(
+    planes: NDArray[np.float32],
+    halves: NDArray[np.float32],
+    line: NDArray[np.float32],
+    energies: NDArray[np.float64],
+) -> None:
+    # Of every second pixel: a 1-2-1 blur of these is one of all pixels with neighbors twice as far away.
+    for k in range(planes.shape[0]):
+        _halve(planes[k], line, halves[k])
+        energies[k] = _energy_of(halves[k], line)
 
 
-def _detail_of(planes: NDArray[np.float32], detail: NDArray[np.float32]) -> NDArray[np.float32]:
-    quarter = np.float32(0.25)
-    sharpen(planes.shape[1], handed_over(planes), quarter, quarter, detail)
-    detail -= planes
-    return detail
+# Loops stand in functions of whole planes: to hand over rows one by one counts references, which takes longer than
+# what is done to a row.
 
 
-def _energy_of(detail: NDArray[np.float32]) -> float:
-    flat = detail.ravel()
-    return float(np.vdot(flat, flat)) / detail.size
+@inner
+def _halve(plane: NDArray[np.float32], line: NDArray[np.float32], halved: NDArray[np.float32]) -> None:
+    one, two, quarter = np.uint64(1), np.float32(2.0), np.float32(0.25)
+    for y in range(halved.shape[0]):
+        _blur_down(plane, 2 * y, line)
+        for x in range(halved.shape[1]):
+            # Unsigned, or else LLVM cannot know that no index counts from the end.
+            left = np.uint64(x) + np.uint64(x)
+            halved[y, x] = quarter * (line[left] + two * line[left + one] + line[left + one + one])
+
+
+@inner
+def _energy_of(plane: NDArray[np.float32], line: NDArray[np.float32]) -> float:
+    two, quarter = np.float32(2.0), np.float32(0.25)
+    energy = 0.0
+    for y in range(plane.shape[0]):
+        _blur_down(plane, y, line)
+        of_row: Any = np.float32(0.0)
+        for x in range(plane.shape[1]):
+            detail = plane[y, x] - quarter * (line[x] + two * line[x + 1] + line[x + 2])
+            of_row += detail * detail
+        energy += of_row
+    return energy
+
+
+@inner
+def _blur_down(plane: NDArray[np.float32], y: int, line: NDArray[np.float32]) -> None:
+    # Into line[1:], with the first and the last value beyond its ends.
+    two, quarter = np.float32(2.0), np.float32(0.25)
+    height, width = plane.shape
+    above, below = max(y - 1, 0), min(y + 1, height - 1)
+    for x in range(width):
+        line[x + 1] = quarter * (plane[above, x] + two * plane[y, x] + plane[below, x])
+    line[0], line[width + 1] = line[1], line[width]
 
 
 @striped
-def sharpen(
+def _add_rows(
     start: int,
     stop: int,
     planes: NDArray[np.float32],
-    down: np.float32,
-    across: np.float32,
-    sharp: NDArray[np.float32],
-) -> None:
-    """Write p + SHARPNESS (p - blur(p)) of planes (n, h, w) into `sharp`.
-
-    down, across: what each neighbor weighs in the blur, 0 to 1/4; at the edge of the picture it is the pixel itself.
-    """
-    height = planes.shape[1]
-    blurred = np.empty(planes.shape[2] + 2, np.float32)
-    for y in range(start, stop):
-        for k in range(planes.shape[0]):
-            _sharpen_row(
-                planes[k, max(y - 1, 0)],
-                planes[k, y],
-                planes[k, min(y + 1, height - 1)],
-                down,
-                across,
-                blurred,
-                sharp[k, y],
-            )
-
-
-@inner
-def _sharpen_row(
-    above: NDArray[np.float32],
-    row: NDArray[np.float32],
-    below: NDArray[np.float32],
-    down: np.float32,
-    across: np.float32,
-    blurred: NDArray[np.float32],
-    sharp: NDArray[np.float32],
-) -> None:
-    two, much = np.float32(2.0), np.float32(SHARPNESS)
-    width = row.size
-    for x in range(width):
-        blurred[x + 1] = row[x] + down * (above[x] + below[x] - two * row[x])
-    blurred[0], blurred[width + 1] = blurred[1], blurred[width]
-    for x in range(width):
-        blur = blurred[x + 1] + across * (blurred[x] + blurred[x + 2] - two * blurred[x + 1])
-        sharp[x] = row[x] + much * (row[x] - blur)
-
-
-@kernel
-def _spread(
-    planes: NDArray[np.float32],
     reach: np.float32,
-    share: np.float32,
+    lines: NDArray[np.float32],
+    mixture: NDArray[np.float32],
     down: NDArray[np.float32],
     sums: NDArray[np.float32],
-    lines: NDArray[np.float32],
-    followed: NDArray[np.float32],
 ) -> None:
-    # reach: what passes between equals. sums: of each row alone; followed, below: what comes from the rows beyond it.
-    height, width = planes.shape[1:]
-    across, trust, below = lines[0, :width], lines[1, :width], lines[2:5, :width]
-    for k in range(3):
-        for x in range(width):
-            followed[k, 0, x] = np.float32(0.0)
-            below[k, x] = np.float32(0.0)
-    for y in range(height):
-        upper, light, lower = planes[2, max(y - 1, 0)], planes[2, y], planes[2, min(y + 1, height - 1)]
-        _trust_row(upper, light, lower, lines[5], lines[6], trust)
-        _pass_row(light[: width - 1], light[1:], reach, across)
-        _add_across(
-            planes[0, y],
-            planes[1, y],
-            trust,
-            across,
-            lines[7, :width],
-            lines[8, :width],
-            sums[0, y],
-            sums[1, y],
-            sums[2, y],
-        )
-        _pass_row(light, lower, reach, down[y])
-        if y > 0:
-            for k in range(3):
-                _move_on(sums[k, y - 1], followed[k, y - 1], down[y - 1], followed[k, y])
-    for y in range(height - 1, -1, -1):
-        for k in range(2):
-            _mean_row(sums[k, y], below[k], sums[2, y], followed[2, y], below[2], planes[k, y], share, followed[k, y])
-        if y > 0:
-            for k in range(3):
-                _move_on(sums[k, y], below[k], down[y - 1], below[k])
+    # Of groups of _ROWS rows. reach: what passes between equals. down: what passes to the row below; sums: of trusted
+    # red, blue and of trust, of what can be reached along the row.
+    room, mixed = lines[start], mixture[start]
+    for y in range(start * _ROWS, min(stop * _ROWS, planes.shape[1])):
+        _trust_row(planes, y, room)
+        _pass_row(planes, y, reach, down, room)
+        _weigh(planes, y, room, mixed)
+        _add_across(mixed, room)
+        _join(y, room, sums)
+
+
+# Lines of the room. LEFT and RIGHT are three each: red, blue and trust.
+_TRUST, _ACROSS, _LOW, _HIGH, _LEFT, _RIGHT, _LINES = 0, 1, 2, 3, 4, 7, 10
 
 
 @inner
-def _trust_row(
-    upper: NDArray[np.float32],
-    light: NDArray[np.float32],
-    lower: NDArray[np.float32],
-    low: NDArray[np.float32],
-    high: NDArray[np.float32],
-    trust: NDArray[np.float32],
-) -> None:
+def _trust_row(planes: NDArray[np.float32], y: int, room: NDArray[np.float32]) -> None:
     one, least, per_range = np.float32(1.0), np.float32(LEAST_TRUST), np.float32(1.0 / RANGE)
-    width = light.size
-    low_middle, high_middle = low[1:], high[1:]
+    height, width = planes.shape[1:]
+    above, below = max(y - 1, 0), min(y + 1, height - 1)
     for x in range(width):
-        low_middle[x] = min(upper[x], light[x], lower[x])
-        high_middle[x] = max(upper[x], light[x], lower[x])
-    low[0], low[width + 1], high[0], high[width + 1] = low[1], low[width], high[1], high[width]
+        room[_LOW, x + 1] = min(planes[2, above, x], planes[2, y, x], planes[2, below, x])
+        room[_HIGH, x + 1] = max(planes[2, above, x], planes[2, y, x], planes[2, below, x])
+    for line in (_LOW, _HIGH):
+        room[line, 0], room[line, width + 1] = room[line, 1], room[line, width]
     for x in range(width):
-        most = max(high[x], high[x + 1], high[x + 2])
-        wide = (most - min(low[x], low[x + 1], low[x + 2])) * per_range
+        most = max(room[_HIGH, x], room[_HIGH, x + 1], room[_HIGH, x + 2])
+        wide = (most - min(room[_LOW, x], room[_LOW, x + 1], room[_LOW, x + 2])) * per_range
         square = wide * wide
-        trust[x] = least + one / (one + square * square)
+        room[_TRUST, x] = least + one / (one + square * square)
 
 
 @inner
 def _pass_row(
-    light: NDArray[np.float32], other: NDArray[np.float32], reach: np.float32, passed: NDArray[np.float32]
+    planes: NDArray[np.float32], y: int, reach: np.float32, down: NDArray[np.float32], room: NDArray[np.float32]
 ) -> None:
     one, scale = np.float32(1.0), np.float32(1.0 / (8.0 * STEP * STEP))
-    for x in range(light.size):
-        step = other[x] - light[x]
+    height, width = planes.shape[1:]
+    below = min(y + 1, height - 1)
+    for x in range(width):
+        step = planes[2, below, x] - planes[2, y, x]
         each = one + scale * step * step
         square = each * each
-        passed[x] = reach / (square * square)
+        down[y, x] = reach / (square * square)
+    for x in range(width - 1):
+        step = planes[2, y, x + 1] - planes[2, y, x]
+        each = one + scale * step * step
+        square = each * each
+        room[_ACROSS, x] = reach / (square * square)
+    # Beyond the last pixel there is nothing.
+    room[_ACROSS, width - 1] = np.float32(0.0)
 
 
 @inner
-def _add_across(
-    reds: NDArray[np.float32],
-    blues: NDArray[np.float32],
-    trust: NDArray[np.float32],
-    across: NDArray[np.float32],
-    trusted_reds: NDArray[np.float32],
-    trusted_blues: NDArray[np.float32],
-    red_sums: NDArray[np.float32],
-    blue_sums: NDArray[np.float32],
-    trust_sums: NDArray[np.float32],
-) -> None:
-    for x in range(trust.size):
-        trusted_reds[x] = trust[x] * reds[x]
-        trusted_blues[x] = trust[x] * blues[x]
-    # Each step waits for the last one: a single multiplication and addition, of three sums side by side.
-    red = blue = sure = passed = np.float32(0.0)
-    for x in range(trust.size):
-        red = trusted_reds[x] + passed * red
-        blue = trusted_blues[x] + passed * blue
-        sure = trust[x] + passed * sure
-        red_sums[x], blue_sums[x], trust_sums[x] = red, blue, sure
-        passed = across[x]
-    last = trust.size - 1
-    red, blue, sure = trusted_reds[last], trusted_blues[last], trust[last]
-    for x in range(last - 1, -1, -1):
-        passed = across[x]
-        red_sums[x] += passed * red
-        blue_sums[x] += passed * blue
-        trust_sums[x] += passed * sure
-        red = trusted_reds[x] + passed * red
-        blue = trusted_blues[x] + passed * blue
-        sure = trust[x] + passed * sure
+def _weigh(planes: NDArray[np.float32], y: int, room: NDArray[np.float32], mixed: NDArray[np.float32]) -> None:
+    for x in range(planes.shape[2]):
+        # Four rather than three a pixel, which vector instructions can write.
+        at = np.uint64(4) * np.uint64(x)
+        trust = room[_TRUST, x]
+        mixed[at] = trust * planes[0, y, x]
+        mixed[at + np.uint64(1)] = trust * planes[1, y, x]
+        mixed[at + np.uint64(2)] = trust
+        mixed[at + np.uint64(3)] = np.float32(0.0)
 
 
 @inner
-def _move_on(
-    row: NDArray[np.float32], beyond: NDArray[np.float32], passed: NDArray[np.float32], moved: NDArray[np.float32]
+def _add_across(mixed: NDArray[np.float32], room: NDArray[np.float32]) -> None:
+    # Each step waits for the last one: six sums side by side.
+    one, two, four = np.uint64(1), np.uint64(2), np.uint64(4)
+    width = mixed.size // 4
+    across = room[_ACROSS]
+    red = blue = sure = far_red = far_blue = far_sure = passed = np.float32(0.0)
+    last = np.uint64(width - 1)
+    for x in range(width):
+        near = np.uint64(x)
+        at = four * near
+        red = mixed[at] + passed * red
+        blue = mixed[at + one] + passed * blue
+        sure = mixed[at + two] + passed * sure
+        room[_LEFT, near], room[_LEFT + 1, near], room[_LEFT + 2, near] = red, blue, sure
+        passed = across[near]
+        far = last - near
+        at = four * far
+        far_red = mixed[at] + across[far] * far_red
+        far_blue = mixed[at + one] + across[far] * far_blue
+        far_sure = mixed[at + two] + across[far] * far_sure
+        room[_RIGHT, far], room[_RIGHT + 1, far], room[_RIGHT + 2, far] = far_red, far_blue, far_sure
+    for k in range(3):
+        room[_RIGHT + k, width] = np.float32(0.0)
+
+
+@inner
+def _join(y: int, room: NDArray[np.float32], sums: NDArray[np.float32]) -> None:
+    for k in range(3):
+        for x in range(sums.shape[2]):
+            sums[k, y, x] = room[_LEFT + k, x] + room[_ACROSS, x] * room[_RIGHT + k, x + 1]
+
+
+@kernel
+def _add_columns(
+    planes: NDArray[np.float32],
+    share: np.float32,
+    down: NDArray[np.float32],
+    sums: NDArray[np.float32],
+    below: NDArray[np.float32],
+    followed: NDArray[np.float32],
 ) -> None:
-    for x in range(row.size):
-        moved[x] = passed[x] * (row[x] + beyond[x])
+    # On one thread: shorter rows take hardly less. below: what comes from there, and the weight of all, for one row;
+    # `followed` begins as what comes from above.
+    # Planes are counted by their shape: of a constant LLVM makes so many copies of each loop.
+    _add_from_above(down, sums, followed)
+    for k in range(planes.shape[0]):
+        for x in range(planes.shape[2]):
+            below[k, x] = np.float32(0.0)
+    for y in range(planes.shape[1] - 1, -1, -1):
+        _weight_row(y, planes, share, sums, below, followed)
+        for k in range(planes.shape[0] - 1):
+            _mean_row(k, y, planes, share, sums, below, followed)
+        if y > 0:
+            _add_from_below(y, down, sums, below)
+
+
+@inner
+def _add_from_above(down: NDArray[np.float32], sums: NDArray[np.float32], followed: NDArray[np.float32]) -> None:
+    _, height, width = sums.shape
+    for k in range(sums.shape[0]):
+        for x in range(width):
+            followed[k, 0, x] = np.float32(0.0)
+        for y in range(1, height):
+            for x in range(width):
+                followed[k, y, x] = down[y - 1, x] * (sums[k, y - 1, x] + followed[k, y - 1, x])
+
+
+@inner
+def _add_from_below(y: int, down: NDArray[np.float32], sums: NDArray[np.float32], below: NDArray[np.float32]) -> None:
+    for k in range(sums.shape[0]):
+        for x in range(sums.shape[2]):
+            below[k, x] = down[y - 1, x] * (sums[k, y, x] + below[k, x])
+
+
+@inner
+def _weight_row(
+    y: int,
+    planes: NDArray[np.float32],
+    share: np.float32,
+    sums: NDArray[np.float32],
+    below: NDArray[np.float32],
+    followed: NDArray[np.float32],
+) -> None:
+    for x in range(planes.shape[2]):
+        below[3, x] = share / (sums[2, y, x] + followed[2, y, x] + below[2, x])
+        followed[2, y, x] = planes[2, y, x]
 
 
 @inner
 def _mean_row(
+    k: int,
+    y: int,
+    planes: NDArray[np.float32],
+    share: np.float32,
     sums: NDArray[np.float32],
     below: NDArray[np.float32],
-    trust: NDArray[np.float32],
-    trust_above: NDArray[np.float32],
-    trust_below: NDArray[np.float32],
-    row: NDArray[np.float32],
-    share: np.float32,
     followed: NDArray[np.float32],
 ) -> None:
-    for x in range(row.size):
-        mean = (sums[x] + followed[x] + below[x]) / (trust[x] + trust_above[x] + trust_below[x])
-        followed[x] = row[x] + share * (mean - row[x])
+    rest = np.float32(1.0) - share
+    for x in range(planes.shape[2]):
+        mean = below[3, x] * (sums[k, y, x] + followed[k, y, x] + below[k, x])
+        followed[k, y, x] = rest * planes[k, y, x] + mean

@@ -10,7 +10,7 @@ import numpy as np
 
 from colorrt.kernels.arrays import handed_over
 from colorrt.kernels.compiling import inner, kernel, striped
-from colorrt.kernels.edges import follow_edges, sharpen
+from colorrt.kernels.edges import follow_edges
 from colorrt.kernels.resize import resize_plane
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ V_PER_RED = 0.877
 _LARGEST = 1e6
 # Beyond this every float32 above zero reaches _LARGEST; float64 overflows only later.
 _LARGEST_SATURATION = 1e200
+
+SHARPNESS = 0.75
+"""How much of what a 1-2-1 blur takes away is added once more, where the picture is 1.5 times the field or more."""
 
 EPSILON = 0.01
 """Variance of luma (white is 1) that halves the slope: what is below is noise rather than an edge."""
@@ -76,9 +79,7 @@ def make_field(
     else:
         enlarged = (picture[0] / height, picture[1] / width)
         down, across = (np.float32(min(2.0 * (times - 1.0), 1.0) / 4.0) for times in enlarged)
-        sharp = np.empty_like(planes)
-        sharpen(height, handed_over(planes), down, across, sharp)
-        _fit(height, handed_over(sharp), np.float32(1.0 / white), field)
+        _fit(height, planes, down, across, np.float32(1.0 / white), field)
     field[:, height, :width] = field[:, height - 1, :width]
     field[:, :, width] = field[:, :, width - 1]
     return field
@@ -138,12 +139,51 @@ def _tame_row(
 
 
 @striped
-def _fit(start: int, stop: int, planes: NDArray[np.float32], per_level: np.float32, field: NDArray[np.float32]) -> None:
+def _fit(
+    start: int,
+    stop: int,
+    planes: NDArray[np.float32],
+    down: np.float32,
+    across: np.float32,
+    per_level: np.float32,
+    field: NDArray[np.float32],
+) -> None:
+    # down, across: what each neighbor weighs in the blur, 0 to 1/4; at the edge of the picture it is the pixel itself.
     height, width = planes.shape[1:]
-    sums = np.empty((6, width + 2), np.float32)
-    for y in range(start, stop):
-        _add_rows(planes, max(y - 1, 0), y, min(y + 1, height - 1), sums)
-        _fit_row(sums, planes, per_level, y, field)
+    sums, blurred = np.empty((6, width + 2), np.float32), np.empty(width + 2, np.float32)
+    # Of each plane the last three rows.
+    sharp = np.empty((3, 3, width), np.float32)
+    for y in range(max(start - 1, 0), stop + 1):
+        if y < height:
+            _sharpen_row(planes, y, down, across, blurred, sharp)
+        if y > start:
+            this = (y - 1) % 3
+            _add_rows(sharp, max(y - 2, 0) % 3, this, min(y, height - 1) % 3, sums)
+            _fit_row(sums, sharp, this, per_level, y - 1, field)
+
+
+@inner
+def _sharpen_row(
+    planes: NDArray[np.float32],
+    y: int,
+    down: np.float32,
+    across: np.float32,
+    blurred: NDArray[np.float32],
+    sharp: NDArray[np.float32],
+) -> None:
+    two, much = np.float32(2.0), np.float32(SHARPNESS)
+    height, width = planes.shape[1:]
+    above, below, this = max(y - 1, 0), min(y + 1, height - 1), y % 3
+    # Not of a constant, of which LLVM makes so many copies of each loop.
+    for k in range(planes.shape[0]):
+        for x in range(width):
+            row = planes[k, y, x]
+            blurred[x + 1] = row + down * (planes[k, above, x] + planes[k, below, x] - two * row)
+        blurred[0], blurred[width + 1] = blurred[1], blurred[width]
+        for x in range(width):
+            row = planes[k, y, x]
+            blur = blurred[x + 1] + across * (blurred[x] + blurred[x + 2] - two * blurred[x + 1])
+            sharp[k, this, x] = row + much * (row - blur)
 
 
 # Rows are taken out one by one: of slices with more axes LLVM cannot know that neighbors lie side by side.
@@ -172,13 +212,18 @@ def _add_rows(planes: NDArray[np.float32], above: int, y: int, below: int, sums:
 
 @inner
 def _fit_row(
-    sums: NDArray[np.float32], planes: NDArray[np.float32], per_level: np.float32, y: int, field: NDArray[np.float32]
+    sums: NDArray[np.float32],
+    planes: NDArray[np.float32],
+    this: int,
+    per_level: np.float32,
+    y: int,
+    field: NDArray[np.float32],
 ) -> None:
     two, sixteenth = np.float32(2.0), np.float32(1.0 / 16.0)
     light, square = sums[2], sums[3]
-    lights = planes[2, y]
+    lights = planes[2, this]
     for k in range(2):
-        plain, product, row = sums[k], sums[4 + k], planes[k, y]
+        plain, product, row = sums[k], sums[4 + k], planes[k, this]
         offsets, slopes = field[k, y], field[2 + k, y]
         for x in range(row.size):
             mean = (plain[x] + two * plain[x + 1] + plain[x + 2]) * sixteenth

@@ -37,7 +37,11 @@ def run(
         ),
     ] = None,
     engine: Annotated[
-        Path | None, typer.Option(help="An artifact made by 'colorrt export'; without it, the model that ships.")
+        Path | None,
+        typer.Option(
+            help="An ONNX file made by 'colorrt export' or an engine by 'colorrt build'; without it, the model that "
+            "ships."
+        ),
     ] = None,
     render_factor: Annotated[
         int | None,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colorrt.kernels import render_rgb, resize_plane
+from colorrt.kernels import render_rgb, resize_plane, thread_limit
 from colorrt.kernels.edges import follow_edges
 
 if TYPE_CHECKING:
@@ -123,6 +123,39 @@ def test_squares_too_small_to_judge_are_left_alone(size: tuple[int, int]) -> Non
 def test_huge_chroma_stays_finite() -> None:
     for seed in range(20):
         assert np.isfinite(follow_edges(make_planes(seed, (32, 41), 6e10))).all()
+
+
+@pytest.mark.parametrize("size", [(32, 32), (37, 53), (101, 64)])
+def test_what_memory_held_before_is_not_seen(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -> None:
+    planes = make_planes(4, size)
+    expected = follow_edges(planes)
+
+    def nan(shape: Any, dtype: Any = float) -> Any:
+        return np.full(shape, np.nan, dtype)
+
+    monkeypatch.setattr(np, "empty", nan)
+    monkeypatch.setattr(np, "empty_like", lambda array: nan(array.shape, array.dtype))
+    np.testing.assert_array_equal(follow_edges(planes), expected)
+
+
+@pytest.mark.parametrize("size", [(33, 64), (64, 33), (130, 71)])
+def test_edges_do_not_depend_on_the_number_of_threads(size: tuple[int, int]) -> None:
+    planes = make_planes(4, size)
+    with thread_limit(1):
+        alone = follow_edges(planes)
+    # As on as many threads as there could be: each group of rows by itself.
+    with thread_limit(64):
+        together = follow_edges(planes)
+    np.testing.assert_array_equal(alone, together)
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_planes_of_any_layout_are_taken(locked: bool) -> None:
+    planes = make_planes(3, (48, 33))
+    expected = follow_edges(planes)
+    other = planes.copy() if locked else np.asfortranarray(planes)
+    other.flags.writeable = not locked
+    np.testing.assert_array_equal(follow_edges(other), expected)
 
 
 def test_argument_is_not_written_to() -> None:
