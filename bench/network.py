@@ -157,7 +157,7 @@ def time_network(
         lumas = [np.take(squares, range(turn, turn + batch), axis=0, mode="wrap") for turn in range(len(squares))]
         able, refused = _sort_out(entrants, batch, lumas[0])
         runners = {entrant.name: _on_turn(entrant, lumas) for entrant in able}
-        taken = take_turns(runners, rounds) if runners else {}
+        taken = take_turns(runners, rounds, settle=True) if runners else {}
         first = taken.get(entrants[0].name)
         for entrant in entrants:
             if entrant.name in refused:

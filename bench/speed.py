@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import onnxruntime as ort
 import torch
 
 from colorrt.bench.machine import describe_machine
+from colorrt.bench.timing import take_turns
 from colorrt.contract import INPUT, OUTPUT, UNIT
 from colorrt.export.graph import trace
 from colorrt.export.photos import parity_lumas
@@ -62,25 +62,18 @@ def compare_speed(weights: Path, render_factor: int, threads: int, rounds: int) 
     torch.set_num_threads(threads)
     lumas = [luma[None, None] for luma in parity_lumas(UNIT * render_factor)]
 
-    def eager(luma: np.ndarray[Any, np.dtype[np.float32]]) -> None:
+    def eager(turn: int) -> None:
         with torch.inference_mode():
-            network.module(torch.from_numpy(luma))
+            network.module(torch.from_numpy(lumas[turn % len(lumas)]))
 
-    def exported(luma: np.ndarray[Any, np.dtype[np.float32]]) -> None:
-        session.run([OUTPUT], {INPUT: luma})
+    def exported(turn: int) -> None:
+        session.run([OUTPUT], {INPUT: lumas[turn % len(lumas)]})
 
-    runners: dict[str, Callable[[Any], None]] = {
+    runners: dict[str, Callable[[int], None]] = {
         f"PyTorch {torch.__version__} eager": eager,
         f"ONNX Runtime {ort.__version__}": exported,
     }
-    taken: dict[str, list[float]] = {name: [] for name in runners}
-    for turn in range(rounds + 1):
-        for name, run in runners.items():
-            started = time.perf_counter()
-            run(lumas[turn % len(lumas)])
-            # The first turn warms up.
-            if turn:
-                taken[name].append(1000 * (time.perf_counter() - started))
+    taken = take_turns(runners, rounds, settle=True)
     base = next(iter(taken.values()))
     timings = tuple(
         Timing(

@@ -34,15 +34,21 @@ def summarize_times(milliseconds: Sequence[float]) -> Times:
     return Times(p50, p90, p99, len(milliseconds))
 
 
-def take_turns(runners: Mapping[str, Callable[[int], object]], rounds: int, warmups: int = 1) -> dict[str, list[float]]:
+def take_turns(
+    runners: Mapping[str, Callable[[int], object]], rounds: int, warmups: int = 1, *, settle: bool = False
+) -> dict[str, list[float]]:
     """Run each of `runners` once a round, one after another, and return the milliseconds of each, round by round.
 
     A runner is told the number of the round, from 0, and has to return only when its work is done. The first
-    `warmups` rounds are not counted. Raises what a runner raises.
+    `warmups` rounds are not counted. `settle`: run each once more right before it is timed, for networks: threads of
+    ONNX Runtime and PyTorch spin on after their work is done and take the cores from whoever is next.
+    Raises what a runner raises.
     """
     taken: dict[str, list[float]] = {name: [] for name in runners}
     for turn in range(-warmups, rounds):
         for name, run in runners.items():
+            if settle and len(runners) > 1:
+                run(turn + warmups)
             started = time.perf_counter()
             run(turn + warmups)
             if turn >= 0:

@@ -16,6 +16,16 @@ def test_runners_take_turns_and_warmups_are_not_counted() -> None:
     assert min(taken["a"] + taken["b"]) >= 0
 
 
+def test_who_settles_runs_once_more_before_the_clock_does() -> None:
+    calls: list[str] = []
+    slow_at_first = {name: (lambda _, name=name: calls.append(name)) for name in ("a", "b")}
+    take_turns(slow_at_first, 2, warmups=1, settle=True)
+    assert calls == ["a", "a", "b", "b"] * 3
+    calls.clear()
+    take_turns({"a": slow_at_first["a"]}, 2, warmups=1, settle=True)
+    assert calls == ["a"] * 3
+
+
 def test_quantiles_of_known_times() -> None:
     times = summarize_times([float(value) for value in range(101)])
     assert (times.p50_ms, times.p90_ms, times.p99_ms, times.rounds) == (50, 90, 99, 101)
