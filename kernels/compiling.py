@@ -30,7 +30,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 _config: Any = numba.config
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 # More strips than threads, so that one that is held up is waited for less long.
 _STRIPS_PER_THREAD = 4
@@ -125,7 +125,9 @@ def inner(function: F) -> F:
     Sums may be reordered for the sake of vector instructions, and zero has no sign. NaN and infinity keep their
     meaning.
     """
-    return cast("F", numba.njit(function, fastmath={"reassoc", "contract", "nsz"}, **_OPTIONS))
+    # Nothing but kernels calls it: entries for Python and for C would take as long to compile as it does.
+    flags = {"reassoc", "contract", "nsz"}
+    return cast("F", numba.njit(function, fastmath=flags, no_cpython_wrapper=True, **_OPTIONS))
 
 
 def on_first_compile(tell: Callable[[], None]) -> None:
