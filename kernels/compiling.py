@@ -31,6 +31,8 @@ F = TypeVar("F", bound="Callable[..., Any]")
 _config: Any = numba.config
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+# Only kernels call these: an entry for Python would take long to compile. Numba's own functions do without one, too.
+_INNER_OPTIONS: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "fastmath": {"reassoc", "contract", "nsz"}}
 
 # More strips than threads, so that one that is held up is waited for less long.
 _STRIPS_PER_THREAD = 4
@@ -125,9 +127,7 @@ def inner(function: F) -> F:
     Sums may be reordered for the sake of vector instructions, and zero has no sign. NaN and infinity keep their
     meaning.
     """
-    # Nothing but kernels calls it: entries for Python and for C would take as long to compile as it does.
-    flags = {"reassoc", "contract", "nsz"}
-    return cast("F", numba.njit(function, fastmath=flags, no_cpython_wrapper=True, **_OPTIONS))
+    return cast("F", numba.njit(function, **_INNER_OPTIONS))
 
 
 def on_first_compile(tell: Callable[[], None]) -> None:

@@ -20,6 +20,11 @@ def shipped_weights() -> Path:
     return _shipped("lite.safetensors")
 
 
+def shipped_card() -> Path:
+    """Path of the model card: data, rights, training, figures, failures. Raises ArtifactError when it is missing."""
+    return _shipped("MODEL.md")
+
+
 def _shipped(name: str) -> Path:
     path = Path(str(resources.files("colorrt.runtime"))) / "weights" / name
     if not path.is_file():

@@ -74,8 +74,9 @@ def models() -> None:
     """List the networks that colorrt knows and the model that ships."""
     from colorrt.models.catalog import KNOWN_MODELS
     from colorrt.runtime.artifact import read_artifact
-    from colorrt.runtime.shipped import shipped_artifact
+    from colorrt.runtime.shipped import shipped_artifact, shipped_card
 
     contract = read_artifact(shipped_artifact()).contract
     say_table([(model.name, f"{model.title}; weights: {model.weights}") for model in KNOWN_MODELS])
     typer.echo(f"ships in the package: {contract.model}, any render factor, saturation {contract.saturation:g}")
+    typer.echo(f"its card, with figures and known failures: {shipped_card()}")

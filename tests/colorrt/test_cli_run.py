@@ -288,6 +288,9 @@ def test_models_and_doctor_answer(colorrt: Command) -> None:
     assert models.exit_code == 0
     for name in ("lite", "deoldify-artistic", "deoldify-wide", "ships in the package: lite"):
         assert name in models.stdout
+    card = Path(models.stdout.split("known failures: ")[1].strip())
+    assert card.read_text(encoding="utf-8").startswith("# `lite`")
+    assert card.with_name("failures.jpg").is_file()
     doctor = colorrt("doctor")
     assert doctor.exit_code == 0
     assert "run will use" in doctor.stdout
