@@ -19,9 +19,9 @@ from PIL import Image
 
 from colorrt import kernels
 from colorrt.bench.machine import describe_machine
+from colorrt.bench.opencv import load_opencv
 from colorrt.bench.pictures import write_scaled
 from colorrt.bench.timing import Times, ratio_of, summarize_times, take_turns
-from colorrt.errors import BackendError
 from colorrt.runtime.colorizer import Colorizer, Square
 from colorrt.runtime.jpeg import JpegStill
 from colorrt.runtime.lossless import LosslessStill
@@ -83,7 +83,7 @@ def compare_jpeg(sizes: Sequence[tuple[int, int]], threads: int, rounds: int, gr
 
     Raises BackendError when OpenCV is missing.
     """
-    cv2 = _opencv()
+    cv2 = load_opencv()
     cv2.setNumThreads(threads)
     rows: list[JpegRow] = []
     with Colorizer(threads=threads) as colorizer, kernels.thread_limit(threads):
@@ -113,17 +113,6 @@ def jpeg_lines(report: JpegReport) -> list[str]:
         f"{row.ratio:>6.2f}"
         for row in report.rows
     ]
-
-
-def _opencv() -> Any:
-    try:
-        import cv2
-    except ImportError as error:
-        raise BackendError(
-            f"the original chain needs OpenCV, which cannot be imported here ({error}); "
-            "install it: pip install 'colorrt[bench]'"
-        ) from error
-    return cv2
 
 
 def _grained(path: Path, grain: float) -> Path:

@@ -21,8 +21,8 @@ from PIL import Image, ImageEnhance
 
 from colorrt import kernels
 from colorrt.bench.machine import describe_machine
+from colorrt.bench.opencv import load_opencv
 from colorrt.bench.timing import Times, ratio_of, summarize_times, take_turns
-from colorrt.errors import BackendError
 from colorrt.runtime.colorizer import Colorizer, Square
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def compare_kernels(
 
     Raises BackendError when OpenCV is missing.
     """
-    cv2 = _opencv()
+    cv2 = load_opencv()
     machine = describe_machine()
     rows: list[KernelRow] = []
     with Colorizer(render_factor=render_factor) as colorizer:
@@ -244,14 +244,3 @@ def _timed(work: str, cache: str) -> tuple[float, float]:
     ).stdout
     wall, cpu = map(float, answer.split())
     return wall, cpu
-
-
-def _opencv() -> Any:
-    try:
-        import cv2
-    except ImportError as error:
-        raise BackendError(
-            f"the original chain needs OpenCV, which cannot be imported here ({error}); "
-            "install it: pip install 'colorrt[bench]'"
-        ) from error
-    return cv2

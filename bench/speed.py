@@ -13,7 +13,7 @@ import onnxruntime as ort
 import torch
 
 from colorrt.bench.machine import describe_machine
-from colorrt.bench.timing import take_turns
+from colorrt.bench.timing import ratio_of, take_turns
 from colorrt.contract import INPUT, OUTPUT, UNIT
 from colorrt.export.graph import trace
 from colorrt.export.photos import parity_lumas
@@ -76,12 +76,7 @@ def compare_speed(weights: Path, render_factor: int, threads: int, rounds: int) 
     taken = take_turns(runners, rounds, settle=True)
     base = next(iter(taken.values()))
     timings = tuple(
-        Timing(
-            name,
-            statistics.median(times),
-            float(np.quantile(times, 0.9)),
-            statistics.median(first / own for first, own in zip(base, times, strict=True)),
-        )
+        Timing(name, statistics.median(times), float(np.quantile(times, 0.9)), ratio_of(base, times))
         for name, times in taken.items()
     )
     return SpeedReport(network.model, render_factor, threads, rounds, timings, describe_machine())
