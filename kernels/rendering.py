@@ -139,6 +139,26 @@ def _widen(
 
 
 @inner
+def _fit_of(
+    red: np.float32, green: np.float32, blue: np.float32, darkest: np.float32, brightest: np.float32, white: np.float32
+) -> np.float32:
+    # The differences' weighted sum is zero: unless gray, one points up and one down.
+    up = max(red, green, blue, _TINY)
+    down = max(-min(red, green, blue), _TINY)
+    return min((white - brightest) / up, darkest / down, _ONE)
+
+
+@inner
+def _levels_of(
+    level: np.float32, red: np.float32, blue: np.float32, white: np.float32
+) -> tuple[np.int32, np.int32, np.int32]:
+    green = _GREEN_PER_RED * red + _GREEN_PER_BLUE * blue
+    fit = _fit_of(red, green, blue, level, level, white)
+    level += _HALF
+    return np.int32(level + fit * red), np.int32(level + fit * green), np.int32(level + fit * blue)
+
+
+@inner
 def _color(
     luma: NDArray[Level],
     reds: NDArray[np.float32],
@@ -155,15 +175,7 @@ def _color(
         level = np.float32(luma[x])
         red = reds[x] + part * (next_reds[x] - reds[x])
         blue = blues[x] + part * (next_blues[x] - blues[x])
-        green = _GREEN_PER_RED * red + _GREEN_PER_BLUE * blue
-        # The differences' weighted sum is zero: unless gray, one points up and one down.
-        up = max(red, green, blue, _TINY)
-        down = max(-min(red, green, blue), _TINY)
-        fit = min((white - level) / up, level / down, _ONE)
-        level += _HALF
-        red_levels[x] = np.int32(level + fit * red)
-        green_levels[x] = np.int32(level + fit * green)
-        blue_levels[x] = np.int32(level + fit * blue)
+        red_levels[x], green_levels[x], blue_levels[x] = _levels_of(level, red, blue, white)
 
 
 @inner
@@ -189,14 +201,7 @@ def _color_guided(
         blue_slope = blue_slopes[x] + part * (next_blue_slopes[x] - blue_slopes[x])
         red = reds[x] + part * (next_reds[x] - reds[x]) + red_slope * level
         blue = blues[x] + part * (next_blues[x] - blues[x]) + blue_slope * level
-        green = _GREEN_PER_RED * red + _GREEN_PER_BLUE * blue
-        up = max(red, green, blue, _TINY)
-        down = max(-min(red, green, blue), _TINY)
-        fit = min((white - level) / up, level / down, _ONE)
-        level += _HALF
-        red_levels[x] = np.int32(level + fit * red)
-        green_levels[x] = np.int32(level + fit * green)
-        blue_levels[x] = np.int32(level + fit * blue)
+        red_levels[x], green_levels[x], blue_levels[x] = _levels_of(level, red, blue, white)
 
 
 @inner
@@ -336,10 +341,7 @@ def _color_blocks(
         red = reds[x] + part * (next_reds[x] - reds[x]) + red_slope * level
         blue = blues[x] + part * (next_blues[x] - blues[x]) + blue_slope * level
         green = _GREEN_PER_RED * red + _GREEN_PER_BLUE * blue
-        up = max(red, green, blue, _TINY)
-        down = max(-min(red, green, blue), _TINY)
-        room = min((white - np.float32(brightest[x])) / up, np.float32(darkest[x]) / down)
-        fit = min(room, _ONE)
+        fit = _fit_of(red, green, blue, np.float32(darkest[x]), np.float32(brightest[x]), white)
         # Pure blue and pure red lie at 255.5.
         cb[x] = np.int32(min(middle + fit * blue * _CB_PER_BLUE, white))
         cr[x] = np.int32(min(middle + fit * red * _CR_PER_RED, white))
