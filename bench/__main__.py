@@ -18,9 +18,6 @@ from colorrt.runtime.atomic import atomic_path
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from colorrt.bench.peers import PeerReport
-    from colorrt.bench.speed import SpeedReport
-
 
 def main() -> int:
     """Parse the command line, measure, print. Returns the exit code."""
@@ -61,13 +58,15 @@ def _add_speed(commands: Any) -> None:
 
 def _speed(arguments: argparse.Namespace) -> None:
     from colorrt.bench.speed import compare_speed
+    from colorrt.bench.tables import speed_lines
     from colorrt.runtime.shipped import shipped_weights
 
     _check(arguments)
     report = compare_speed(
         arguments.weights or shipped_weights(), arguments.render_factor, arguments.threads, arguments.rounds
     )
-    _print_speed(report)
+    for line in speed_lines(report):
+        print(line)
     _write(arguments.json, report.as_json())
 
 
@@ -94,6 +93,7 @@ def _add_peers(commands: Any) -> None:
 def _peers(arguments: argparse.Namespace) -> None:
     from colorrt.bench.peers import PeerPlan, compare_with_deoldify
     from colorrt.bench.pictures import read_sizes
+    from colorrt.bench.tables import peer_lines
 
     _check(arguments)
     plan = PeerPlan(
@@ -108,7 +108,8 @@ def _peers(arguments: argparse.Namespace) -> None:
         rounds=arguments.rounds,
     )
     report = compare_with_deoldify(plan, arguments.sheet, _say)
-    _print_peers(report)
+    for line in peer_lines(report):
+        print(line)
     _write(arguments.json, report.as_json())
 
 
@@ -272,27 +273,6 @@ def _check(arguments: argparse.Namespace) -> None:
         check_render_factor(arguments.render_factor)
     except ValueError as error:
         raise UsageError(str(error)) from error
-
-
-def _print_speed(report: SpeedReport) -> None:
-    print(f"{report.model}, render factor {report.render_factor}, {report.threads} threads, {report.rounds} rounds")
-    print(f"{report.machine['processor']}, {report.machine['cores']} cores")
-    print(f"{'network alone':<30} {'p50 ms':>9} {'p90 ms':>9} {'ratio':>6}")
-    for timing in report.timings:
-        print(f"{timing.runner:<30} {timing.p50_ms:>9.1f} {timing.p90_ms:>9.1f} {timing.ratio:>6.2f}")
-
-
-def _print_peers(report: PeerReport) -> None:
-    from colorrt.bench.machine import title_of
-
-    width, height = report.size
-    print(f"{width} x {height}, render factor {report.render_factor}, {report.threads} threads")
-    print(title_of(report.machine))
-    wide = max(len(report.theirs_name), len(report.ours_name), len("file to file"))
-    print(f"{'file to file':<{wide}} {'p50 ms':>9} {'p90 ms':>9} {'p99 ms':>9} {'ratio':>6}")
-    for name, times, ratio in ((report.theirs_name, report.theirs, 1.0), (report.ours_name, report.ours, report.ratio)):
-        print(f"{name:<{wide}} {times.p50_ms:>9.1f} {times.p90_ms:>9.1f} {times.p99_ms:>9.1f} {ratio:>6.2f}")
-    print(f"their pictures and ours: dE2000 {report.de2000:.2f} on average")
 
 
 def _say(message: str) -> None:

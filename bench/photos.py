@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from colorrt.errors import PictureError, UsageError
-from colorrt.runtime.pictures import PICTURE_SUFFIXES
+from colorrt.runtime.formats import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,11 +9,12 @@ of the pixel's own side. Chroma as fine as its luma, as photographs have, is lef
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from colorrt.kernels.compiling import inner, kernel, striped
+from colorrt.kernels.fineness import LEAST_SIDE, share_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,12 +31,6 @@ RANGE = 0.06
 LEAST_TRUST = 0.01
 """Trust of a pixel on the steepest edge, so that thin things keep their color where no inside is within reach."""
 
-FINENESS = (0.28, 0.32)
-"""Chroma less fine than the first is drawn to edges entirely, chroma finer than the second not at all."""
-
-LEAST_SIDE = 32
-"""Pixels: in a smaller square too few are left at a quarter of its size to tell how fine it is."""
-
 # Rows that a thread takes at least: less is done before another has begun.
 _ROWS = 32
 
@@ -49,26 +44,19 @@ def follow_edges(planes: NDArray[np.float32]) -> NDArray[np.float32]:
 
     neighbors pass on a = exp(-sqrt 2 / REACH) / (1 + ((difference of Y) / STEP)^2 / 8)^4, which is a normal curve but
     for its tails. The weight of a pixel in another is t times the product of a on the way there, along the row first
-    and then down the column; d becomes d + s (mean - d). How much, s, is one number for the picture: with
-    b1 a 1-2-1 blur each way of a plane, b2 the same of b1 with neighbors 2 pixels away, b3 of b2 with 4, each taken at
-    every first, second and fourth pixel only (beyond the picture the last one that is taken),
-
-        fineness = mean((b1 - b2)^2) / mean((b2 - b3)^2)
-        s falls from 1 to 0 as fineness(chroma) / sqrt(fineness(luma)) goes through FINENESS
-
-    and 0 for planes of a side below LEAST_SIDE.
+    and then down the column; d becomes d + s (mean - d). How much, s, is one number for the picture
+    (`colorrt.kernels.fineness.share_of`), and 0 for planes of a side below LEAST_SIDE.
 
     planes: (3, h, w) float32, finite: R - Y and B - Y in any unit, and Y, 0..1.
     Returns (3, h, w) float32; the argument itself where s is 0.
-    Source: recursive filtering in the transformed domain (Gastal and Oliveira, Domain Transform, 2011, section 5)
-    with the scales of edge-avoiding wavelets (Dammertz et al. 2010) to tell how fine a plane is; trust, the rational
-    curve and s are ours.
+    Source: recursive filtering in the transformed domain (Gastal and Oliveira, Domain Transform, 2011, section 5);
+    trust and the rational curve are ours.
     """
     if min(planes.shape[1:]) < LEAST_SIDE:
         return planes
     # One layout, so that all is compiled once: the planes that are made here are written to.
     ready = np.require(planes, requirements=["C_CONTIGUOUS", "ALIGNED", "WRITEABLE"])
-    share = _share_of(ready)
+    share = share_of(ready)
     if share == 0.0:
         return planes
     _, height, width = planes.shape
@@ -81,78 +69,6 @@ def follow_edges(planes: NDArray[np.float32]) -> NDArray[np.float32]:
     _add_rows(groups, ready, reach, lines, mixture, down, sums)
     _add_columns(ready, np.float32(share), down, sums, below, followed)
     return followed
-
-
-def _share_of(planes: NDArray[np.float32]) -> float:
-    _, height, width = planes.shape
-    half = np.empty((3, (height + 1) // 2, (width + 1) // 2), np.float32)
-    quarter = np.empty((3, (height + 3) // 4, (width + 3) // 4), np.float32)
-    line, energies = np.empty(width + 2, np.float32), np.empty((2, 3))
-    _measure(planes, half, line, energies[0])
-    _measure(half, quarter, line, energies[1])
-    (red, blue, light), (coarse_red, coarse_blue, coarse_light) = energies.tolist()
-    below = (coarse_red + coarse_blue) * math.sqrt(light)
-    if below == 0.0:
-        # Chroma that changes nowhere, or luma without an edge to follow.
-        return 0.0
-    least, most = FINENESS
-    fineness = (red + blue) * math.sqrt(coarse_light) / below
-    # A mean of a quarter of the pixels stands below, and the root of another above.
-    fineness *= math.sqrt(quarter[0].size / half[0].size)
-    return min(max((most - fineness) / (most - least), 0.0), 1.0)
-
-
-@kernel
-def _measure(
-    planes: NDArray[np.float32],
-    halves: NDArray[np.float32],
-    line: NDArray[np.float32],
-    energies: NDArray[np.float64],
-) -> None:
-    # Of every second pixel: a 1-2-1 blur of these is one of all pixels with neighbors twice as far away.
-    for k in range(planes.shape[0]):
-        _halve(planes[k], line, halves[k])
-        energies[k] = _energy_of(halves[k], line)
-
-
-# Loops stand in functions of whole planes: to hand over rows one by one counts references, which takes longer than
-# what is done to a row.
-
-
-@inner
-def _halve(plane: NDArray[np.float32], line: NDArray[np.float32], halved: NDArray[np.float32]) -> None:
-    one, two, quarter = np.uint64(1), np.float32(2.0), np.float32(0.25)
-    for y in range(halved.shape[0]):
-        _blur_down(plane, 2 * y, line)
-        for x in range(halved.shape[1]):
-            # Unsigned, or else LLVM cannot know that no index counts from the end.
-            left = np.uint64(x) + np.uint64(x)
-            halved[y, x] = quarter * (line[left] + two * line[left + one] + line[left + one + one])
-
-
-@inner
-def _energy_of(plane: NDArray[np.float32], line: NDArray[np.float32]) -> float:
-    two, quarter = np.float32(2.0), np.float32(0.25)
-    energy = 0.0
-    for y in range(plane.shape[0]):
-        _blur_down(plane, y, line)
-        of_row: Any = np.float32(0.0)
-        for x in range(plane.shape[1]):
-            detail = plane[y, x] - quarter * (line[x] + two * line[x + 1] + line[x + 2])
-            of_row += detail * detail
-        energy += of_row
-    return energy
-
-
-@inner
-def _blur_down(plane: NDArray[np.float32], y: int, line: NDArray[np.float32]) -> None:
-    # Into line[1:], with the first and the last value beyond its ends.
-    two, quarter = np.float32(2.0), np.float32(0.25)
-    height, width = plane.shape
-    above, below = max(y - 1, 0), min(y + 1, height - 1)
-    for x in range(width):
-        line[x + 1] = quarter * (plane[above, x] + two * plane[y, x] + plane[below, x])
-    line[0], line[width + 1] = line[1], line[width]
 
 
 @striped
@@ -176,6 +92,9 @@ def _add_rows(
         _add_across(mixed, room)
         _join(y, room, sums)
 
+
+# Loops stand in functions of whole planes: to hand over rows one by one counts references, which takes longer than
+# what is done to a row.
 
 # Lines of the room. LEFT and RIGHT are three each: red, blue and trust.
 _TRUST, _ACROSS, _LOW, _HIGH, _LEFT, _RIGHT, _LINES = 0, 1, 2, 3, 4, 7, 10

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from colorrt.kernels.chroma import render_planes, render_rgb
-from colorrt.kernels.edges import LEAST_SIDE
+from colorrt.kernels.fineness import LEAST_SIDE
 from colorrt.kernels.luma import luma
 from colorrt.kernels.resize import resize_luma
 

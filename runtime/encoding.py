@@ -13,7 +13,7 @@ from colorrt.runtime.bands import Colored, bands_of, in_8_bits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from colorrt.runtime.pictures import Picture
+    from colorrt.runtime.decoded import Picture
 
 # A photo of 1920 x 1080: level 1 takes 0.12 s and 2.97 MB, 3: 0.17 s and 2.85 MB, 6 (the default): 0.46 s and
 # 2.84 MB.

@@ -14,6 +14,7 @@ from PIL import Image
 from colorrt.errors import PictureError, UsageError
 from colorrt.kernels.compiling import threads
 from colorrt.runtime.atomic import atomic_path, shown
+from colorrt.runtime.decoded import Picture
 from colorrt.runtime.encoding import encode
 from colorrt.runtime.jpeg_planes import encode_planes
 from colorrt.runtime.jpeg_segments import (
@@ -35,7 +36,7 @@ from colorrt.runtime.jpeg_segments import (
 )
 from colorrt.runtime.levels import upright
 from colorrt.runtime.metadata import Metadata, read_metadata
-from colorrt.runtime.pictures import Picture, read_picture
+from colorrt.runtime.pictures import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable

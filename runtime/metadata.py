@@ -50,7 +50,7 @@ _ORIENTATION_IN_XMP = re.compile(rb"(\btiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))
 
 @dataclass(frozen=True)
 class Metadata:
-    """What goes on to the colored copy. The fields are those of `colorrt.runtime.pictures.Picture`."""
+    """What goes on to the colored copy. The fields are those of `colorrt.runtime.decoded.Picture`."""
 
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import errno
 import stat
-import threading
-import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from colorrt.errors import PictureError
 from colorrt.runtime.atomic import shown
+from colorrt.runtime.decoded import Picture
 from colorrt.runtime.deep import Levels, is_cut, read_both_bytes
 from colorrt.runtime.formats import PICTURE_SUFFIXES, formats_to_try, mark_of, why_unknown
+from colorrt.runtime.guards import own_limit, told
 from colorrt.runtime.levels import read_levels, upright
 from colorrt.runtime.metadata import Metadata, read_metadata
 from colorrt.runtime.oddtiff import REDUCED_OR_MASK, NotReadError, page_numbers, read_page, size_of_page
-from colorrt.runtime.saving import output_suffix, write_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -34,23 +30,11 @@ __all__ = [
     "Pages",
     "Picture",
     "open_pages",
-    "output_suffix",
     "read_picture",
-    "write_picture",
 ]
 
 DEFAULT_MAX_PIXELS = 150_000_000
 """A small file can unpack to any size. Decoding takes at most 10 bytes a pixel of RGB, 4 of gray, 20 of RGBA."""
-
-_WHY_NOT_READ = {
-    errno.EACCES: "there is no permission to read it; make it readable (chmod +r)",
-    errno.EISDIR: "it is a folder; name a picture in it",
-    errno.ELOOP: "its symbolic links run in a circle; name the picture itself",
-    errno.ENAMETOOLONG: "its name is too long; check the name",
-    errno.ENOENT: "there is no such file; check the name",
-    errno.ENOTDIR: "a part of its path is a file and no folder; check the name",
-    errno.EPERM: "there is no permission to read it; make it readable (chmod +r)",
-}
 
 _SUBFILE_TAG = 254
 _BITS_TAG = 258
@@ -59,40 +43,6 @@ _ORIENTATION_TAG = 274
 _PLANAR_TAG = 284
 _SEPARATE = 2
 _UNCOMPRESSED = 1
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A decoded picture, upright, and what of its file goes on to the colored copy."""
-
-    pixels: NDArray[Any]
-    """(H, W) gray or (H, W, 3) RGB, uint8 or uint16, C-contiguous, gamma-coded; white is 255 or 65535."""
-
-    alpha: NDArray[Any] | None = None
-    """(H, W) uint8 or uint16, 0 transparent; None if every pixel is opaque."""
-
-    exif: bytes | None = None
-    """An EXIF block (from its "Exif" on) of what describes the picture: no orientation, which is applied, no
-    thumbnail, which is gray, and nothing of how the file was stored."""
-
-    dpi: tuple[float, float] | None = None
-    """Dots per inch across and down."""
-
-    icc_profile: bytes | None = None
-    """An RGB profile: the file's own, or one with the tone curve of the file's gray profile. Profiles of ink are
-    applied and dropped."""
-
-    format: str = ""
-    """Pillow's name of the file's format, "JPEG" for instance."""
-
-    xmp: bytes | None = None
-    """An XMP packet: its orientation is 1, what it said of gray storage is gone."""
-
-    iptc: bytes | None = None
-    """IPTC records (IIM)."""
-
-    compressed: bool = False
-    """Whether a TIFF was compressed in any way; its colored copy is then, too."""
 
 
 def read_picture(path: Path, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Picture:
@@ -128,7 +78,7 @@ def open_pages(path: Path, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Itera
 
     Raises PictureError as `read_picture` does, from the block too.
     """
-    with _told(path):
+    with told(path):
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, "")
@@ -138,7 +88,7 @@ def open_pages(path: Path, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Itera
             raise PictureError(f"{shown(path)}: it is empty (0 bytes); copy it again from its source")
         stream = path.open("rb")
     with stream:
-        with _told(path), _own_limit:
+        with told(path), own_limit:
             pages = Pages(stream, path, max_pixels)
         yield pages
 
@@ -175,7 +125,7 @@ class Pages:
 
     def pixels(self, number: int) -> int:
         """Return width x height of a page. Raises PictureError if that is above the limit, or cannot be told."""
-        with _told(self._path, self._of(number)), _own_limit:
+        with told(self._path, self._of(number)), own_limit:
             image = self._sought(self._frames[number])
             width, height = size_of_page(self._stream, self._frames[number]) if image is None else image.size
         if self._max_pixels is not None and width * height > self._max_pixels:
@@ -189,7 +139,7 @@ class Pages:
         """Decode a page. Raises PictureError if it has too many pixels or is damaged."""
         self.pixels(number)
         frame = self._frames[number]
-        with _told(self._path, self._of(number)), _own_limit:
+        with told(self._path, self._of(number)), own_limit:
             image = self._sought(frame)
             if image is None:
                 levels, metadata, orientation = read_page(self._stream, frame)
@@ -242,66 +192,6 @@ class Pages:
 
     def _of(self, number: int) -> str:
         return f"page {number + 1} of {len(self)}: " if len(self) > 1 else ""
-
-
-class _OwnLimit:
-    """While any thread is inside, Pillow neither applies its own limit of pixels nor warns of odd metadata.
-
-    Pillow warns (and above twice its limit refuses) by one global of its module, whatever `max_pixels` says.
-    The global is put back when the last reader has left, so that a program around us keeps its protection.
-    `warnings.catch_warnings` would not do: threads that leave it in another order than they came in leave the
-    filters in disorder. The filter set here concerns only UserWarnings of Pillow, and stays.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._readers = 0
-        self._set_aside: int | None = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._readers == 0:
-                warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-                self._set_aside, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            self._readers += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._readers -= 1
-            if self._readers == 0 and Image.MAX_IMAGE_PIXELS is None:
-                Image.MAX_IMAGE_PIXELS = self._set_aside
-
-
-_own_limit = _OwnLimit()
-
-
-@contextmanager
-def _told(path: Path, page: str = "") -> Iterator[None]:
-    """Turn whatever goes wrong in reading into a PictureError of one line."""
-    try:
-        yield
-    except PictureError:
-        raise
-    except MemoryError:
-        raise PictureError(
-            f"{shown(path)}: {page}there is not enough memory for it; "
-            "close other programs or work on fewer pictures at a time"
-        ) from None
-    except Exception as error:
-        # Anything: on damaged files Pillow's decoders raise nearly every exception there is.
-        if isinstance(error, OSError) and error.errno in _WHY_NOT_READ:
-            raise PictureError(f"{shown(path)}: {_WHY_NOT_READ[error.errno]}") from error
-        reason = " ".join(str(error).split()) or type(error).__name__
-        if isinstance(error, NotReadError):
-            raise PictureError(f"{shown(path)}: {page}{reason}; convert it to PNG") from error
-        if "MAX_TEXT" in reason:
-            raise PictureError(
-                f"{shown(path)}: {page}its texts or its profile unpack to more than any picture needs, as in a bomb; "
-                "save it anew without metadata"
-            ) from error
-        raise PictureError(
-            f"{shown(path)}: {page}it is damaged or cut off ({reason}); copy it again from its source"
-        ) from error
 
 
 def _why_not_tiff(stream: BinaryIO) -> str | None:

@@ -13,7 +13,7 @@ from colorrt.runtime.bands import Colored, bands_of, with_alpha
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from colorrt.runtime.pictures import Picture
+    from colorrt.runtime.decoded import Picture
 
 _RGB, _RGBA = 2, 6
 _SUB, _UP = 1, 2

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from colorrt.runtime.bands import Colored
-    from colorrt.runtime.pictures import Picture
+    from colorrt.runtime.decoded import Picture
 
 # What holds RGB. BMP can hold alpha too, but few programs look at it there.
 _FORMAT_OF = {

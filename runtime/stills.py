@@ -9,9 +9,10 @@ from colorrt import kernels
 from colorrt.errors import PictureError
 from colorrt.runtime.atomic import shown
 from colorrt.runtime.bands import Colored
+from colorrt.runtime.decoded import Picture
 from colorrt.runtime.jpeg import open_jpeg
 from colorrt.runtime.lossless import open_lossless
-from colorrt.runtime.pictures import Picture, open_pages
+from colorrt.runtime.pictures import open_pages
 from colorrt.runtime.saving import holds_pages, output_suffix, write_pages, write_picture
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from colorrt.runtime.pictures import Picture
+    from colorrt.runtime.decoded import Picture
 
 # A classic TIFF points to its parts by 32 bits. Tags and profiles take their share of it.
 _LARGEST_CLASSIC = (1 << 32) - (1 << 26)

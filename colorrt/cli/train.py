@@ -42,7 +42,8 @@ def train(
     try:
         import torch
 
-        from colorrt.training.recipe import find_recipe, read_recipe, shrink
+        from colorrt.training.recipe import shrink
+        from colorrt.training.recipe_toml import find_recipe, read_recipe
         from colorrt.training.train import Files
         from colorrt.training.train import train as run
     except ImportError as error:

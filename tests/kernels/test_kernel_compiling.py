@@ -263,7 +263,7 @@ def test_python_threads_may_call_kernels_at_once() -> None:
 
 def test_warm_up_leaves_nothing_to_compile() -> None:
     warm_up()
-    rooms = ("luma", "resize", "edges", "field", "rendering")
+    rooms = ("luma", "resize", "fineness", "edges", "field", "rendering")
     kernels = {
         name: value
         for module in [sys.modules[f"colorrt.kernels.{room}"] for room in rooms]

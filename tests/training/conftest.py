@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from colorrt.models.lite import Encoder
-from colorrt.training.recipe import read_recipe
+from colorrt.training.recipe_toml import read_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

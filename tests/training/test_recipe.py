@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from colorrt.errors import UsageError
-from colorrt.training.recipe import Recipe, find_recipe, read_recipe, shrink
+from colorrt.training.recipe import Recipe, shrink
+from colorrt.training.recipe_toml import find_recipe, read_recipe
 
 SHIPPED = ("lite", "ipol-video", "deoldify-artistic", "deoldify-stable", "deoldify-video")
 

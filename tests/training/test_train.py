@@ -17,7 +17,8 @@ from colorrt.errors import BackendError, UsageError, WeightsError
 from colorrt.models.lite import Lite
 from colorrt.models.registry import load_network
 from colorrt.training.logs import Progress
-from colorrt.training.recipe import Recipe, Stage, find_recipe, read_recipe
+from colorrt.training.recipe import Recipe, Stage
+from colorrt.training.recipe_toml import find_recipe, read_recipe
 from colorrt.training.train import Files, train
 
 if TYPE_CHECKING:
