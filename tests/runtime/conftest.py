@@ -1,16 +1,29 @@
-"""Small artifacts for the runtime."""
+"""Small artifacts and sessions for the runtime, and the way to the helpers that lie beside its tests."""
 
 from __future__ import annotations
 
-import importlib.util
+import gc
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from colorrt.runtime.colorizer import Colorizer
+from colorrt.runtime.folder import Result, Settings, color_jobs
+from colorrt.runtime.jobs import Job
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from colorrt.runtime.tensorrt import TensorRtSession
+
+    Make = Callable[..., Any]
+
+# Test modules of import mode importlib cannot import their neighbors by name.
+sys.path.append(str(Path(__file__).parent))
+pytest.register_assert_rewrite("colored_files", "engine_plans", "picture_files")
 
 
 @pytest.fixture(scope="session")
@@ -21,14 +34,13 @@ def tiny32(make_onnx: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def standin() -> Any:
-    """The module of the stand-in for a machine with a GPU."""
-    spec = importlib.util.spec_from_file_location("gpu_standin", Path(__file__).with_name("gpu_standin.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["gpu_standin"] = module
-    spec.loader.exec_module(module)
-    return module
+    """All names of the stand-in for a machine with a GPU."""
+    import cuda_kinds
+    import cuda_standin
+    import gpu_standin
+    import tensorrt_standin
+
+    return SimpleNamespace(**(vars(cuda_kinds) | vars(cuda_standin) | vars(tensorrt_standin) | vars(gpu_standin)))
 
 
 @pytest.fixture
@@ -68,3 +80,68 @@ def make_plan(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture(params=["tensorrt", "rtx"])
+def flavor(request: pytest.FixtureRequest) -> Any:
+    """What a machine and a plan have to be told for each TensorRT."""
+    from engine_plans import RTX
+
+    return RTX if request.param == "rtx" else {}
+
+
+@pytest.fixture
+def young_heap() -> Iterator[None]:
+    """Let collections look only at what comes after: what a whole test run has left takes them a second each."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def opened(
+    make_machine: Make, make_plan: Make, young_heap: None
+) -> Iterator[Callable[..., tuple[Any, TensorRtSession]]]:
+    """Open an engine of two pictures of 32 x 32, or as told; what is not freed in the end fails the test."""
+    from engine_plans import open_plan
+
+    made: list[tuple[Any, TensorRtSession]] = []
+
+    def make(flavor: dict[str, str] | None = None, *, plan: dict[str, Any] | None = None, **settings: Any) -> Any:
+        machine = make_machine(**(flavor or {}), **settings)
+        made.append((machine, open_plan(make_plan(**(flavor or {}), **(plan or {})))))
+        return made[-1]
+
+    yield make
+    for machine, session in made:
+        session.close()
+        gc.collect()
+        assert machine.leaks == []
+        assert all(current for _, current in machine.freed), "TensorRT freed something without CUDA's context"
+
+
+@pytest.fixture(scope="module")
+def colorizer(tiny_onnx: Path) -> Iterator[Colorizer]:
+    """A colorizer that paints everything orange."""
+    with Colorizer(tiny_onnx, render_factor=1) as colorizer:
+        yield colorizer
+
+
+@pytest.fixture
+def color(colorizer: Colorizer, tmp_path: Path) -> Callable[..., Result]:
+    """Color one file into the folder out, under its own name or another."""
+
+    def run(source: Path, name: str | None = None, **settings: Any) -> Result:
+        job = Job(source, tmp_path / "out" / (name or source.name))
+        (result,) = color_jobs(colorizer, [job], Settings(overwrite=True, **settings), lambda _: None)
+        return result
+
+    return run
+
+
+@pytest.fixture
+def photos(save_gray: Callable[..., Path], tmp_path: Path) -> Path:
+    """A folder of six sound pictures, two of them below it."""
+    for name in ("1.jpg", "2.png", "3.tif", "4.bmp", "sub/5.webp", "sub/6.jpg"):
+        save_gray(tmp_path / "photos" / name)
+    return tmp_path / "photos"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import tifffile
+from picture_files import png_bytes
 
 from colorrt.errors import PictureError
 from colorrt.runtime.pictures import read_picture
@@ -22,17 +21,11 @@ LEVELS = np.random.default_rng(0).integers(0, 65536, (37, 53, 4)).astype(np.uint
 RGB, ALPHA, GRAY = LEVELS[..., :3], LEVELS[..., 3], LEVELS[..., 0]
 
 
-def chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
 def write_png(path: Path, levels: NDArray[np.uint16], key: bytes = b"") -> Path:
     """A PNG of 16 bits and 1 to 4 channels, by definition and without our writer."""
-    height, width, channels = levels.shape
-    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in levels)
-    chunks = chunk(b"IHDR", header) + (chunk(b"tRNS", key) if key else b"") + chunk(b"IDAT", zlib.compress(rows))
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks + chunk(b"IEND", b""))
+    _, width, channels = levels.shape
+    rows = [row.astype(">u2").tobytes() for row in levels]
+    path.write_bytes(png_bytes(width, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], rows, key))
     return path
 
 

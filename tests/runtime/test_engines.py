@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from engine_plans import RTX, refusal
 
 from colorrt.errors import ArtifactError, BackendError, ColorrtError
 from colorrt.runtime.artifact import read_artifact
@@ -16,16 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Make = Callable[..., Any]
-
-RTX = {"flavor": "tensorrt_rtx", "version": "1.7.1.116"}
-
-
-def refusal(path: Path, kind: type[ColorrtError] = BackendError) -> str:
-    with pytest.raises(kind) as caught:
-        open_session(read_artifact(path))
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 def test_flavor_that_is_not_here_is_named_with_both_ways_out(make_machine: Make, make_plan: Make) -> None:

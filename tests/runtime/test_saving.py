@@ -1,193 +1,21 @@
+"""A colored copy is saved in a format that holds it, exactly where that is lossless, with what its source carried."""
+
 from __future__ import annotations
 
-import errno
-import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from picture_files import names_in
+from pictures_to_save import ALPHA, OPAQUE, RGB, SMOOTH, TRANSPARENT
 from PIL import Image, ImageCms, features
 
-from colorrt.errors import ArtifactError, ColorrtError, PictureError, UsageError
-from colorrt.runtime.atomic import atomic_path, shown
 from colorrt.runtime.pictures import PICTURE_SUFFIXES, Picture, read_picture
 from colorrt.runtime.saving import output_suffix, write_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-GENERATOR = np.random.default_rng(0)
-RGB = GENERATOR.integers(0, 256, (24, 40, 3), np.uint8)
-ALPHA = GENERATOR.integers(0, 256, (24, 40), np.uint8)
-SMOOTH = np.stack(np.broadcast_arrays(np.arange(40) * 6, np.arange(24)[:, None] * 10, 99), -1).astype(np.uint8)
-
-OPAQUE = Picture(np.zeros((24, 40), np.uint8))
-TRANSPARENT = Picture(np.zeros((24, 40), np.uint8), alpha=ALPHA)
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def assert_sentence(error: BaseException, path: Path) -> None:
-    message = str(error)
-    assert "\n" not in message
-    assert message.startswith(f"{path}: ")
-    assert "; " in message
-
-
-def write_half(path: Path, error: BaseException, failure: type[ColorrtError] = ColorrtError) -> None:
-    with atomic_path(path, failure) as part:
-        part.write_text("half of it")
-        raise error
-
-
-# atomic_path
-
-
-def test_file_appears_under_its_name_once_the_block_ends(tmp_path: Path) -> None:
-    path = tmp_path / "report.json"
-
-    with atomic_path(path) as part:
-        part.write_text("{}")
-        assert part.parent == tmp_path
-        assert part.name.startswith(".report.json.")
-        assert part.suffix == ".part"
-        assert not path.exists()
-
-    assert path.read_text() == "{}"
-    assert names_in(tmp_path) == ["report.json"]
-
-
-@pytest.mark.parametrize("error", [ValueError("half"), KeyboardInterrupt(), SystemExit(1)])
-@pytest.mark.parametrize("existing", [None, "old"])
-def test_failing_block_leaves_all_as_it_was(tmp_path: Path, error: BaseException, existing: str | None) -> None:
-    path = tmp_path / "a.txt"
-    if existing is not None:
-        path.write_text(existing)
-
-    with pytest.raises(type(error)) as caught:
-        write_half(path, error)
-
-    assert caught.value is error
-    assert names_in(tmp_path) == ([] if existing is None else ["a.txt"])
-    assert existing is None or path.read_text() == existing
-
-
-@pytest.mark.parametrize("failure", [ColorrtError, PictureError, ArtifactError])
-def test_full_disk_becomes_a_sentence_and_leaves_nothing(tmp_path: Path, failure: type[ColorrtError]) -> None:
-    path = tmp_path / "a.txt"
-
-    with pytest.raises(failure, match="the disk is full") as caught:
-        write_half(path, OSError(errno.ENOSPC, "No space left on device"), failure)
-
-    assert type(caught.value) is failure
-    assert_sentence(caught.value, path)
-    assert names_in(tmp_path) == []
-
-
-def test_error_without_number_becomes_a_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-
-    with pytest.raises(ColorrtError, match="encoder error -2; ") as caught, atomic_path(path):
-        raise OSError("encoder\nerror -2")
-
-    assert_sentence(caught.value, path)
-
-
-def test_missing_folder_and_folder_as_name_are_refused_before_the_block(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    for path, words in (
-        (tmp_path / "missing" / "a.png", "folder does not exist"),
-        (tmp_path / "file" / "a.png", "is a file"),
-        (tmp_path, "it is a folder"),
-        (tmp_path / ("n" * 300), "too long"),
-    ):
-        entered = False
-        with pytest.raises(ColorrtError, match=words) as caught, atomic_path(path):
-            entered = True
-
-        # A name that is too long shows when the file is moved to it.
-        assert not entered or words == "too long"
-        assert_sentence(caught.value, path)
-    assert names_in(tmp_path) == ["file"]
-
-
-def test_unwritable_folder_becomes_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # chmod does not keep root out.
-    def denied(*_: object) -> int:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(os, "open", denied)
-    with pytest.raises(ColorrtError, match="no permission to write") as caught, atomic_path(tmp_path / "a"):
-        pass
-
-    assert_sentence(caught.value, tmp_path / "a")
-
-
-def test_device_is_not_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-
-    with pytest.raises(ColorrtError, match="not a regular file") as caught, atomic_path(path):
-        pass
-
-    assert_sentence(caught.value, path)
-    assert stat.S_ISFIFO(path.stat().st_mode)
-    assert names_in(tmp_path) == ["pipe"]
-
-
-def test_permissions_follow_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0o027)
-    try:
-        with atomic_path(tmp_path / "a") as part:
-            part.write_text("a")
-    finally:
-        os.umask(before)
-
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
-
-
-def test_symbolic_link_is_followed(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    link = tmp_path / "link.txt"
-    link.symlink_to(tmp_path / "real" / "a.txt")
-
-    with atomic_path(link) as part:
-        part.write_text("a")
-
-    assert link.is_symlink()
-    assert (tmp_path / "real" / "a.txt").read_text() == "a"
-    assert names_in(tmp_path / "real") == ["a.txt"]
-
-
-def test_long_name_in_any_script_can_be_saved(tmp_path: Path) -> None:
-    path = tmp_path / ("写" * 83 + ".txt")
-
-    with atomic_path(path) as part:
-        part.write_text("a")
-
-    assert path.read_text() == "a"
-
-
-def test_two_writers_of_one_name_do_not_meet(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-
-    with atomic_path(path) as first, atomic_path(path) as second:
-        first.write_text("first")
-        second.write_text("second")
-        assert first != second
-
-    assert path.read_text() == "first"
-    assert names_in(tmp_path) == ["a"]
-
-
-def test_shown_path_is_one_printable_line() -> None:
-    assert shown(Path("фото 1.png")) == "фото 1.png"
-    assert shown("a\nb\tc") == "a\\nb\\tc"
-    assert shown(os.fsdecode(b"a\xff")) == "a\\udcff"
 
 
 # output_suffix
@@ -320,15 +148,6 @@ def test_quality_of_jpeg_is_that_asked_for(tmp_path: Path) -> None:
     assert sizes[0] * 2 < sizes[2]
 
 
-@pytest.mark.parametrize("quality", [0, 101, -1])
-def test_senseless_quality_is_refused(tmp_path: Path, quality: int) -> None:
-    with pytest.raises(UsageError, match="1 to 100") as caught:
-        write_picture(tmp_path / "a.jpg", RGB, OPAQUE, quality=quality)
-
-    assert_sentence(caught.value, tmp_path / "a.jpg")
-    assert names_in(tmp_path) == []
-
-
 def tagged() -> Picture:
     tags = Image.Exif()
     tags[0x010F] = "Maker"
@@ -377,79 +196,3 @@ def test_senseless_tags_do_not_cost_the_picture(tmp_path: Path, name: str, block
     write_picture(tmp_path / name, SMOOTH, Picture(OPAQUE.pixels, exif=block))
 
     assert read_picture(tmp_path / name).pixels.shape == SMOOTH.shape
-
-
-@pytest.mark.parametrize("name", ["a.gif", "a.pgm", "a.xyz", "a"])
-def test_suffix_without_color_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(PictureError, match=r"names no format.*\.png") as caught:
-        write_picture(tmp_path / name, RGB, OPAQUE)
-
-    assert_sentence(caught.value, tmp_path / name)
-    assert names_in(tmp_path) == []
-
-
-def test_side_too_long_for_the_format_is_refused(tmp_path: Path) -> None:
-    rgb = np.zeros((1, 65501, 3), np.uint8)
-
-    with pytest.raises(PictureError, match="65501 x 1 pixels are too many for JPEG") as caught:
-        write_picture(tmp_path / "a.jpg", rgb, Picture(rgb[..., 0]))
-
-    assert_sentence(caught.value, tmp_path / "a.jpg")
-    assert names_in(tmp_path) == []
-
-
-@pytest.mark.parametrize("error", [ValueError("no\nway"), MemoryError(), KeyboardInterrupt()])
-def test_failing_encoder_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
-) -> None:
-    path = tmp_path / "a.png"
-    path.write_bytes(b"old")
-
-    def half(self: object, stream: Any, **_: object) -> None:
-        stream.write(b"half of it")
-        raise error
-
-    monkeypatch.setattr(Image.Image, "save", half)
-    with pytest.raises((PictureError, KeyboardInterrupt)) as caught:
-        write_picture(path, RGB, OPAQUE)
-
-    if not isinstance(error, KeyboardInterrupt):
-        assert_sentence(caught.value, path)
-    assert path.read_bytes() == b"old"
-    assert names_in(tmp_path) == ["a.png"]
-
-
-def test_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "a.png"
-    path.write_bytes(b"old")
-
-    def full(self: Path, data: bytes) -> int:
-        with self.open("wb") as stream:
-            stream.write(data[: len(data) // 2])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(PictureError, match="the disk is full") as caught:
-        write_picture(path, RGB, OPAQUE)
-
-    assert_sentence(caught.value, path)
-    assert path.read_bytes() == b"old"
-    assert names_in(tmp_path) == ["a.png"]
-
-
-def test_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="folder does not exist") as caught:
-        write_picture(tmp_path / "missing" / "a.png", RGB, OPAQUE)
-
-    assert_sentence(caught.value, tmp_path / "missing" / "a.png")
-
-
-def test_arrays_that_are_no_picture_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    with pytest.raises(ValueError, match="H, W, 3"):
-        write_picture(path, RGB[..., 0], OPAQUE)
-    with pytest.raises(TypeError, match="uint8 or uint16"):
-        write_picture(path, RGB / 255, OPAQUE)
-    with pytest.raises(ValueError, match="as large as"):
-        write_picture(path, RGB[:10], TRANSPARENT)
-    assert names_in(tmp_path) == []

@@ -1,83 +1,24 @@
-"""Sessions on engines, under a stand-in for CUDA and TensorRT: results, memory, graphs, and every failing call."""
+"""Sessions on engines, under a stand-in for CUDA and TensorRT: answers, graphs, times, and kernels that are kept."""
 
 from __future__ import annotations
 
-import gc
-import importlib
-import shutil
 import threading
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from engine_plans import RTX, squares
 
-from colorrt.errors import ArtifactError, BackendError, ColorrtError, ModelError, UsageError
-from colorrt.runtime.artifact import read_artifact
+from colorrt.errors import BackendError, ModelError, UsageError
 from colorrt.runtime.lanes import KEPT
-from colorrt.runtime.session import SessionOptions, open_session
-from colorrt.runtime.tensorrt import TensorRtSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     Make = Callable[..., Any]
 
 ANY = {"render_factor": None, "render_factors": (1, 2, 3)}
-RTX = {"flavor": "tensorrt_rtx", "version": "1.7.1.116"}
-
-
-def squares(count: int = 1, side: int = 32, seed: int = 0) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.random.default_rng(seed).random((count, 1, side, side), np.float32)
-
-
-def open_plan(path: Path) -> TensorRtSession:
-    session = open_session(read_artifact(path))
-    assert isinstance(session, TensorRtSession)
-    return session
-
-
-def refusal(path: Path, kind: type[ColorrtError] = BackendError) -> str:
-    with pytest.raises(kind) as caught:
-        open_plan(path)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.startswith(str(path))
-    return message
-
-
-@pytest.fixture(params=[{}, RTX], ids=["tensorrt", "rtx"])
-def flavor(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-@pytest.fixture
-def young_heap() -> Iterator[None]:
-    """Let collections look only at what comes after: what a whole test run has left takes them a second each."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture
-def opened(
-    make_machine: Make, make_plan: Make, young_heap: None
-) -> Iterator[Callable[..., tuple[Any, TensorRtSession]]]:
-    """Open an engine of two pictures of 32 x 32, or as told; what is not freed in the end fails the test."""
-    made: list[tuple[Any, TensorRtSession]] = []
-
-    def make(flavor: dict[str, str] | None = None, *, plan: dict[str, Any] | None = None, **settings: Any) -> Any:
-        machine = make_machine(**(flavor or {}), **settings)
-        made.append((machine, open_plan(make_plan(**(flavor or {}), **(plan or {})))))
-        return made[-1]
-
-    yield make
-    for machine, session in made:
-        session.close()
-        gc.collect()
-        assert machine.leaks == []
-        assert all(current for _, current in machine.freed), "TensorRT freed something without CUDA's context"
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
@@ -233,155 +174,6 @@ def test_contexts_are_freed_before_the_engine_and_the_engine_before_its_runtime(
     assert [kind for kind, _ in machine.freed] == ["IExecutionContext"] * 2 + ["ICudaEngine", "Classic"]
 
 
-def scenario(path: Path, standin: Any) -> None:
-    """Everything that a session does; a wrong answer is an AssertionError."""
-    session = open_plan(path)
-    try:
-        for count in (3, 2):
-            np.testing.assert_array_equal(session.run(squares(count)), standin.network(squares(count)))
-        assert session.measure(squares(2), 1, graph=True)[0] > 0
-        assert session.device_memory > 0
-    finally:
-        session.close()
-
-
-@pytest.mark.usefixtures("young_heap")
-def test_whatever_call_fails_ends_in_a_sentence_and_frees_all(
-    make_machine: Make, make_plan: Make, standin: Any, flavor: Any, tmp_path: Path
-) -> None:
-    path = make_plan(**flavor)
-    sound = make_machine(**flavor)
-    scenario(path, standin)
-    assert sound.leaks == []
-    assert len(sound.calls) > 60
-    survived: Counter[str] = Counter()
-    for index, name in enumerate(sound.calls):
-        shutil.rmtree(tmp_path / "cache", ignore_errors=True)
-        machine = make_machine(**flavor, fail_at=index)
-        try:
-            scenario(path, standin)
-        except ColorrtError as error:
-            message = str(error)
-            assert "\n" not in message
-            assert "; " in message, f"{name}: no advice in {message!r}"
-        else:
-            assert machine.calls[index] == name
-            survived[name] += 1
-        gc.collect()
-        assert machine.leaks == [], f"call {index}, {name}"
-    # What frees, what records a graph, and what tells of the GPU's free memory may fail.
-    frees = {"cuMemFree", "cuMemFreeHost", "cuStreamDestroy", "cuGraphExecDestroy", "cuEventDestroy"}
-    graph = {"cuStreamBeginCapture", "cuStreamEndCapture", "cuGraphInstantiate", "cuGraphDestroy"}
-    asking = {"cuCtxPushCurrent", "cuCtxPopCurrent", "cuDevicePrimaryCtxRelease", "cuDevicePrimaryCtxRetain"}
-    assert set(survived) <= frees | graph | asking | {"cuMemGetInfo", "execute_async_v3", "cuStreamSynchronize"}
-    # While recording; after a measurement and before everything is freed.
-    assert survived["execute_async_v3"] <= 2
-    assert survived["cuStreamSynchronize"] == 2
-    assert survived["cuMemGetInfo"] == 1
-
-
-@pytest.mark.parametrize(
-    ("call", "status", "says"),
-    [
-        (
-            "cuMemAlloc",
-            "CUDA_ERROR_OUT_OF_MEMORY",
-            "taking 0 MB of GPU memory (CUDA_ERROR_OUT_OF_MEMORY: out of memory",
-        ),
-        ("cuMemHostAlloc", "CUDA_ERROR_OUT_OF_MEMORY", "pinning 0 MB of memory (CUDA_ERROR_OUT_OF_MEMORY"),
-        ("cuStreamSynchronize", "CUDA_ERROR_ILLEGAL_ADDRESS", "running the network (CUDA_ERROR_ILLEGAL_ADDRESS"),
-        ("cuMemcpyHtoDAsync", "CUDA_ERROR_INVALID_VALUE", "copying pictures to the GPU (CUDA_ERROR_INVALID_VALUE"),
-    ],
-)
-def test_errors_of_cuda_are_named(
-    make_machine: Make, make_plan: Make, standin: Any, call: str, status: str, says: str
-) -> None:
-    make_machine(fail={call: status})
-    with pytest.raises(ModelError) as caught:
-        scenario(make_plan(), standin)
-    assert f"CUDA failed while {says}" in str(caught.value)
-
-
-def test_reason_of_tensorrt_is_in_the_sentence(opened: Make) -> None:
-    machine, session = opened()
-    machine.fail["execute_async_v3"] = True
-    with pytest.raises(ModelError, match=r"tiny: TensorRT 10.13.3.9 failed: the network cannot be queued \(.*broken"):
-        session.run(squares())
-    machine.fail.clear()
-    assert session.run(squares()).shape == (1, 2, 32, 32)
-
-
-def test_too_little_memory_is_told_before_it_is_taken(make_machine: Make, make_plan: Make, standin: Any) -> None:
-    profile = standin.Profile(scratch=4_000_000_000)
-    machine = make_machine(free=3_000_000_000, profile=profile)
-    path = make_plan()
-    message = refusal(path, ModelError)
-    assert (
-        "the engine needs 4000 MB of GPU memory, and NVIDIA Stand-in has 2999 MB free; close other programs" in message
-    )
-    assert f"colorrt build colorrt-tiny-rf2.onnx --precision fp16 -o {path} --overwrite" in message
-    assert "cuMemAlloc" not in machine.calls
-    assert machine.leaks == []
-
-
-def test_weights_beyond_the_memory_are_not_loaded(make_machine: Make, make_plan: Make) -> None:
-    machine = make_machine(free=100)
-    assert "of GPU memory" in refusal(make_plan(), ModelError)
-    assert "deserialize_cuda_engine" not in machine.calls
-
-
-def test_memory_that_linux_lends_out_counts_as_free_on_a_jetson(
-    opened: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    table = tmp_path / "meminfo"
-    table.write_text("MemTotal:        7900000 kB\nMemAvailable:    5000000 kB\n")
-    monkeypatch.setattr("colorrt.runtime.gpu.MEMORY_FILE", table)
-    _, session = opened(integrated=True, free=1_100_000)
-    assert session.run(squares()).shape == (1, 2, 32, 32)
-
-
-def test_engine_that_does_not_load_says_why(make_machine: Make, make_plan: Make, standin: Any) -> None:
-    says = "IRuntime::deserializeCudaEngine: Error Code 1: Serialization (Stale. In x at /_src/runtime.cpp:48)"
-    make_machine(profile=standin.Profile(loads=False, says=says))
-    message = refusal(make_plan(), ArtifactError)
-    assert (
-        "TensorRT 10.13.3.9 cannot load the engine (Serialization (Stale.)); build it again: colorrt build" in message
-    )
-
-
-def test_engine_too_large_to_load_speaks_of_memory(make_machine: Make, make_plan: Make, standin: Any) -> None:
-    make_machine(profile=standin.Profile(loads=False, says="[a.cpp::b::1] Error Code 2: OutOfMemory (failed)"))
-    assert "MB of GPU memory" in refusal(make_plan(), ModelError)
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"names": ("gray", "chroma")}, "its tensors are gray, chroma"),
-        ({"output_type": "HALF"}, "its tensors are luma, chroma"),
-        ({"least": (1, 1, 64, 64), "most": (2, 1, 64, 64)}, "it takes luma of 1 x 1 x 64 x 64"),
-        ({"least": (1, 3, 32, 32), "most": (2, 3, 32, 32)}, "it takes luma of 1 x 3 x 32 x 32"),
-    ],
-)
-def test_engine_that_breaks_its_contract_is_refused(
-    make_machine: Make, make_plan: Make, standin: Any, changes: dict[str, Any], says: str
-) -> None:
-    machine = make_machine(profile=standin.Profile(**changes))
-    assert f"the engine is not what its contract says ({says})" in refusal(make_plan(), ArtifactError)
-    assert machine.leaks == []
-
-
-def test_engine_that_answers_another_shape_fails(opened: Make, standin: Any) -> None:
-    _, session = opened(profile=standin.Profile(channels=3))
-    with pytest.raises(ModelError, match="the answer to luma of 1 x 1 x 32 x 32 is 1 x 3 x 32 x 32"):
-        session.run(squares())
-
-
-def test_cpu_is_no_device_for_an_engine(make_plan: Make) -> None:
-    with pytest.raises(BackendError, match="runs on the GPU, not on device 'cpu'; leave --device out"):
-        open_session(read_artifact(make_plan()), SessionOptions("cpu"))
-
-
 def test_kernels_that_rtx_compiles_are_kept_for_the_next_session(opened: Make, tmp_path: Path) -> None:
     folder = tmp_path / "cache" / "colorrt"
     _, first = opened(RTX)
@@ -416,67 +208,3 @@ def test_unwritable_cache_harms_nothing(opened: Make, standin: Any, tmp_path: Pa
 def test_tensorrt_has_no_cache_of_kernels(opened: Make, tmp_path: Path) -> None:
     opened()[1].run(squares())
     assert not (tmp_path / "cache").exists()
-
-
-CLASSES = (
-    "IRuntimeCache",
-    "IRuntimeConfig",
-    "IExecutionContext",
-    "ICudaEngine",
-    "Runtime",
-    "TensorIOMode",
-    "ExecutionContextAllocationStrategy",
-    "CudaGraphStrategy",
-    "DynamicShapesKernelSpecializationStrategy",
-    "EngineValidity",
-    "EngineInvalidityDiagnostics",
-)
-
-
-@pytest.mark.parametrize("name", CLASSES)
-def test_stand_in_has_nothing_that_tensorrt_rtx_lacks(standin: Any, name: str) -> None:
-    real = getattr(pytest.importorskip("tensorrt_rtx"), name)
-    ours = getattr(standin, name)
-    if hasattr(ours, "__members__"):
-        values = {member: int(value) for member, value in real.__members__.items()}
-        assert {member: int(value.value) for member, value in ours.__members__.items()}.items() <= values.items()
-    public = {one for one in vars(ours) if not one.startswith("_")}
-    if name == "IRuntimeConfig":
-        settings = {"cuda_graph_strategy", "dynamic_shapes_kernel_specialization_strategy"}
-        assert all(getattr(real, one).fset is not None for one in settings)
-        public |= settings
-    assert public <= set(dir(real))
-
-
-def test_stand_in_has_nothing_that_cuda_python_lacks(standin: Any) -> None:
-    real = pytest.importorskip("cuda.bindings.driver")
-    for enum, name in (
-        (standin.Status, "CUresult"),
-        (standin.DeviceAttribute, "CUdevice_attribute"),
-        (standin.CaptureMode, "CUstreamCaptureMode"),
-    ):
-        for member in enum:
-            assert int(getattr(getattr(real, name), member.name)) == member.value
-    calls = [call for call in vars(standin.Driver) if call.startswith("cu")]
-    assert len(calls) > 25
-    for call in calls:
-        # "cuMemHostAlloc(size_t bytesize, unsigned int Flags)"
-        inside = getattr(real, call).__doc__.splitlines()[0].partition("(")[2].rpartition(")")[0]
-        parameters = [part for part in inside.split(",") if part.strip()]
-        assert len(parameters) == getattr(standin.Driver, call).__code__.co_argcount - 1, call
-
-
-def test_plan_of_the_real_tensorrt_rtx_is_known_by_its_tag(make_plan: Make, tmp_path: Path) -> None:
-    rtx = pytest.importorskip("tensorrt_rtx")
-    log = importlib.import_module("colorrt.runtime.trt_log").log_of(rtx)
-    builder = rtx.Builder(log)
-    network = builder.create_network(1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    luma = network.add_input("luma", rtx.float32, (1, 1, 32, 32))
-    chroma = network.add_concatenation([luma, luma])
-    chroma.axis = 1
-    chroma.get_output(0).name = "chroma"
-    network.mark_output(chroma.get_output(0))
-    network.name = read_artifact(make_plan(**RTX)).contract.to_json()
-    path = tmp_path / "engine.without.a.known.suffix"
-    path.write_bytes(bytes(builder.build_serialized_network(network, builder.create_builder_config())))
-    assert read_artifact(path).contract.engine is not None
