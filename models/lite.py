@@ -20,6 +20,8 @@ from colorrt.models.layers import SelfAttention, blur, crop_to, icnr_
 ENCODER_EPS = 1e-3
 STEM_CHANNELS = 32
 CHROMA_LIMIT = 0.6
+FIRST_UP = 16
+"""The first up block comes to this part of the size."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ class LiteShape:
     """Hyper-parameters of `lite`.
 
     `widths`: of the decoder at 1/16, 1/8 and so on, one to four of them; where it ends before 1/2, chroma is guessed
-    there and interpolated. `attention`: inner width of attention. `encoder`: a name of `ENCODERS`.
+    there and interpolated. `attention`: inner width of attention. `encoder`: a name of `ENCODERS`. `attention_at`: 16
+    or 32, attention stands at that part of the size; at 32 the first of `widths` cannot be the encoder's last.
     """
 
     widths: tuple[int, ...] = (160, 96, 64, 32)
     attention: int = 40
     encoder: str = "lite0"
+    attention_at: int = 16
 
 
 class ConvNorm(nn.Module):
@@ -149,20 +153,25 @@ class Lite(nn.Module):
     """Luma to chroma in one network, any size that is a multiple of 16.
 
     Input: N x 1 x S x S float32, luma 0..1. Output: N x 2 x S x S float32, U and V in the units of luma,
-    within +-0.6.
+    within +-0.6. Raises ValueError for a shape that could not be read back from its tensors.
     """
 
     def __init__(self, shape: LiteShape | None = None) -> None:
         super().__init__()
         shape = shape or LiteShape()
         self.encoder = Encoder(shape.encoder)
+        self.attends_first = shape.attention_at == 2 * FIRST_UP
+        if self.attends_first and shape.widths[0] == self.encoder.channels:
+            raise ValueError(f"attention at 1/32 needs a first width other than {self.encoder.channels}")
         widths = (self.encoder.channels, *shape.widths)
         skips = reversed(self.encoder.skips.values())
         self.up = nn.ModuleList(
             UpBlock(inside, skip, outside)
             for inside, skip, outside in zip(widths[:-1], skips, widths[1:], strict=False)
         )
-        self.attention = SelfAttention(shape.widths[0], shape.attention)
+        self.attention = SelfAttention(
+            self.encoder.channels if self.attends_first else shape.widths[0], shape.attention
+        )
         # A decoder that goes to 1/2 comes to full size by a pixel shuffle of four.
         self.head = nn.Conv2d(shape.widths[-1], 8 if len(shape.widths) == len(self.encoder.skips) else 2, 3, padding=1)
         nn.init.normal_(self.head.weight, std=0.01)
@@ -171,9 +180,11 @@ class Lite(nn.Module):
     def features(self, luma: Tensor) -> Tensor:
         """Luma (N x 1 x S x S) -> what the head reads, at 1/2, 1/4, 1/8 or 1/16 of the size."""
         skips, x = self.encoder(luma)
+        if self.attends_first:
+            x = self.attention(x)
         for index, up in enumerate(self.up):
             x = up(x, skips[-1 - index])
-            if index == 0:
+            if index == 0 and not self.attends_first:
                 x = self.attention(x)
         return x  # type: ignore[no-any-return]
 
@@ -212,7 +223,9 @@ def read_shape(state: Mapping[str, Tensor]) -> LiteShape:
     known = {(sum(shape.blocks), shape.channels[-1]): name for name, shape in ENCODERS.items()}
     if (blocks, channels) not in known:
         raise KeyError(f"an encoder of {', '.join(ENCODERS)}")
-    return LiteShape(widths, state["attention.query.weight"].shape[0], known[blocks, channels])
+    inner, attended = state["attention.query.weight"].shape[:2]
+    at = FIRST_UP if attended == widths[0] else 2 * FIRST_UP
+    return LiteShape(widths, inner, known[blocks, channels], at)
 
 
 def from_efficientnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

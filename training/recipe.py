@@ -33,6 +33,8 @@ class NetworkRecipe:
     """Of lite: channels of the up blocks, one to four, the first at 1/16 of the size; empty: four, as shipped first."""
     inner: int = 40
     """Of lite: inner width of attention."""
+    attention_at: int = 16
+    """Of lite: attention stands at 1/16 or at 1/32 of the size."""
     width: int = 0
     """Channels of the first up block; 0: those of the published network. For trials and tests."""
     stem: int = 0

@@ -195,6 +195,29 @@ def test_decoder_may_end_early_and_is_recognized(name: str, widths: tuple[int, .
         torch.testing.assert_close(loaded(luma), chroma)
 
 
+@pytest.mark.parametrize("name", sorted(ENCODERS))
+def test_attention_may_stand_before_the_decoder(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(9)
+    shape = LiteShape((24, 16), 8, name, attention_at=32)
+    network = Lite(shape).eval()
+    with torch.no_grad():
+        network.attention.gamma.fill_(0.5)
+    assert read_shape(network.state_dict()) == shape
+    seen: list[Tensor] = []
+    network.attention.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    luma = torch.rand(1, 1, 64, 96)
+    save_weights(network, tmp_path / "weights.safetensors")
+    with torch.inference_mode():
+        chroma = network(luma)
+        torch.testing.assert_close(load_network(tmp_path / "weights.safetensors").module(luma), chroma)
+    assert seen[0].shape == (1, ENCODERS[name].channels[-1], 2, 3)
+
+
+def test_attention_whose_place_could_not_be_read_back_is_refused() -> None:
+    with pytest.raises(ValueError, match="first width other than 352"):
+        Lite(LiteShape((352, 16), 8, "lite2", attention_at=32))
+
+
 def test_encoder_scales_luma_as_the_published_weights_want_it(lite: Lite) -> None:
     given: list[Tensor] = []
     hook = lite.encoder.stem.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))

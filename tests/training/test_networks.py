@@ -136,9 +136,9 @@ def test_larger_encoder_names_its_own_package(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_lite_takes_body_and_widths_of_the_recipe() -> None:
-    recipe = NetworkRecipe("lite", encoder="random", body="lite1", widths=(24, 16, 12), inner=8)
+    recipe = NetworkRecipe("lite", encoder="random", body="lite1", widths=(24, 16, 12), inner=8, attention_at=32)
     trainee = make_trainee(recipe, None, None)
-    assert read_shape(trainee.network.state_dict()) == LiteShape((24, 16, 12), 8, "lite1")
+    assert read_shape(trainee.network.state_dict()) == LiteShape((24, 16, 12), 8, "lite1", 32)
     assert trainee.network(torch.rand(1, 1, 32, 48)).shape == (1, 2, 32, 48)
 
 
