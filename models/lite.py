@@ -99,7 +99,7 @@ class InvertedResidual(nn.Module):
 
 
 class Encoder(nn.Module):
-    """EfficientNet-Lite without its head, on one gray channel given three times."""
+    """EfficientNet-Lite without its head, on one gray channel given three times, or on RGB."""
 
     def __init__(self, name: str = "lite0") -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Encoder(nn.Module):
         self.skips = dict(shape.skips)
 
     def forward(self, luma: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Luma (N x 1 x S x S, 0..1) -> skips at 1/2, 1/4, 1/8, 1/16 and the last features at 1/32."""
+        """Luma or RGB (N x 1 or 3 x S x S, 0..1) -> skips at 1/2, 1/4, 1/8, 1/16 and the last features at 1/32."""
         # The scale the published weights were trained with: (255 x - 127) / 128.
         x = (luma * (255 / 128) - 127 / 128).expand(-1, 3, -1, -1)
         x = F.relu6(self.stem(x))

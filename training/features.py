@@ -10,8 +10,8 @@ from colorrt.errors import UsageError, WeightsError
 from colorrt.models import vgg
 from colorrt.models.checkpoint import load_state
 from colorrt.models.color import IMAGENET_MEAN, IMAGENET_STD
-from colorrt.models.lite import Encoder, from_efficientnet
-from colorrt.training.networks import find_encoder
+from colorrt.models.lite import Encoder
+from colorrt.training.networks import find_encoder, load_efficientnet
 from colorrt.training.recipe import LossRecipe
 
 
@@ -48,10 +48,6 @@ def make_features(recipe: LossRecipe, vgg_file: Path | None, efficientnet_file: 
             return vgg.build(state)
         except WeightsError as error:
             raise WeightsError(f"{vgg_file}: {error}") from error
-    path = find_encoder("lite", efficientnet_file)
     encoder = Encoder()
-    try:
-        encoder.load_state_dict(from_efficientnet(load_state(path)))
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"{path}: not the published EfficientNet-Lite0 weights") from error
+    load_efficientnet(encoder, find_encoder("lite", efficientnet_file))
     return EfficientNetFeatures(encoder).requires_grad_(False).eval()

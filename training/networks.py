@@ -17,7 +17,7 @@ from colorrt.models.color import IMAGENET_MEAN, IMAGENET_STD
 from colorrt.models.deoldify import DeOldify, DeOldifyShape, Shuffle
 from colorrt.models.ipol import Ipol, IpolShape, UpSample
 from colorrt.models.layers import icnr_
-from colorrt.models.lite import Lite, LiteShape, from_efficientnet
+from colorrt.models.lite import Encoder, Lite, LiteShape, from_efficientnet
 from colorrt.models.lite_bins import LiteBins
 from colorrt.models.norms import fold_norms
 from colorrt.models.resnet import ResNetShape
@@ -83,7 +83,11 @@ def make_trainee(recipe: NetworkRecipe, encoder: Path | None, start: Path | None
     if start is not None:
         _load_start(trainee.network, start, recipe.name)
     elif recipe.encoder == "published":
-        (_load_efficientnet if lite else _load_resnet)(trainee.network, find_encoder(recipe.name, encoder, recipe.body))
+        path = find_encoder(recipe.name, encoder, recipe.body)
+        if isinstance(trainee.network, Lite):
+            load_efficientnet(trainee.network.encoder, path)
+        else:
+            _load_resnet(trainee.network, path)
     if recipe.norms == "spectral":
         add_norms(trainee.network, trainee.early + trainee.encoder)
     if recipe.feature_dropout:
@@ -222,11 +226,14 @@ def find_encoder(name: str, encoder: Path | None, body: str = "lite0") -> Path:
     return Path(getattr(package, f"Efficientnet{body.capitalize()}ModelFile").get_model_file_path())
 
 
-def _load_efficientnet(network: nn.Module, path: Path) -> None:
-    assert isinstance(network, Lite)
+def load_efficientnet(encoder: Encoder, path: Path) -> None:
+    """Fill an encoder with the published weights of its EfficientNet-Lite.
+
+    Raises WeightsError when the file holds those of another network.
+    """
     published = load_state(path)
     try:
-        network.encoder.load_state_dict(from_efficientnet(published))
+        encoder.load_state_dict(from_efficientnet(published))
     except (KeyError, ValueError, RuntimeError) as error:
         raise WeightsError(
             f"{path}: not the published weights of the recipe's EfficientNet-Lite; leave --encoder out to take those "

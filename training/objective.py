@@ -12,6 +12,7 @@ from colorrt.models.color import chroma_matrix
 from colorrt.models.lite_bins import LiteBins
 from colorrt.training.augment import age, speckle, split
 from colorrt.training.bins import SideHead, bins_loss
+from colorrt.training.knowledge import Twin
 from colorrt.training.losses import (
     add_noise,
     coarse_loss,
@@ -62,7 +63,7 @@ class Objective:
     """The supervised loss of a recipe: equation 7 in general, plus what the options of a recipe add.
 
     `features`: a network that returns three layers of normalized RGB, or None. `side`: scores of colors beside the
-    network's own head, or None. `weights`: of the colors.
+    network's own head, or None. `weights`: of the colors. `twin`: what the encoder is not to forget, or None.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class Objective:
         side: SideHead | None,
         weights: Tensor | None,
         device: torch.device,
+        twin: Twin | None = None,
     ) -> None:
         self.recipe, self.trainee, self.features, self.side, self.weights = recipe, trainee, features, side, weights
+        self.twin = twin
         self.matrix = chroma_matrix().reshape(2, 3, 1, 1).to(device)
         # VGG's features are of the size that the published weights of the terms were chosen for.
         self.relative = recipe.features != "none" and features is not None and not hasattr(features, "features")
@@ -113,6 +116,8 @@ class Objective:
             terms["features"] = feature_loss(found, wanted, recipe.feature_weights, relative=self.relative)
         if answer.noisy_chroma is not None:
             terms["stability"] = recipe.stability * stability_loss(answer.chroma, answer.noisy_chroma)
+        if self.twin is not None:
+            terms["knowledge"] = recipe.knowledge * self.twin.distance(lesson.luma, lesson.chroma)
         if answer.scores is not None and recipe.bins_weight and self.weights is not None:
             colors = self.colors()
             terms["bins"] = recipe.bins_weight * bins_loss(answer.scores, lesson.chroma, colors, self.weights)

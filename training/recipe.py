@@ -64,6 +64,9 @@ class LossRecipe:
     """Highest standard deviation of the noise, in the units of luma."""
     bins_weight: float = 0.0
     """Of the cross-entropy over colors; "lite" learns it beside its own head, "lite-bins" by its head."""
+    knowledge: float = 0.0
+    """Of lite: of the distance between what its encoder finds in gray and ImageNet's in color; see
+    `colorrt.training.knowledge`."""
     rebalance: float = 0.5
     """1 weighs all colors alike; 0 would weigh each by the inverse of how often it occurs."""
 

@@ -137,6 +137,10 @@ def _check(recipe: Recipe) -> None:
         loss.bins_weight == 0 or network.name in ("lite", "lite-bins"),
         f"loss: bins_weight is for lite and lite-bins, not for {network.name}",
     )
+    _rule(
+        loss.knowledge == 0 or network.name in ("lite", "lite-bins"),
+        f"loss: knowledge is for lite and lite-bins, not for {network.name}",
+    )
     for stage in recipe.stages:
         _check_stage(stage)
         rates = ((stage.encoder_rate, optimizer.encoder_rate), (stage.decoder_rate, optimizer.decoder_rate))

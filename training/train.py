@@ -23,6 +23,7 @@ from colorrt.training.data import GIGABYTE, Album, Batch, Plan, cut_batches, pre
 from colorrt.training.devices import choose_device, mixed_precision
 from colorrt.training.features import make_features
 from colorrt.training.interrupts import interruptible
+from colorrt.training.knowledge import make_twin
 from colorrt.training.listing import Listing, check_enough, list_photographs
 from colorrt.training.logs import Log, Progress, Tally, describe_pace
 from colorrt.training.networks import make_trainee
@@ -98,7 +99,8 @@ def train(
     state.scaler = torch.amp.GradScaler() if half else None
     judge = make_features(recipe.loss, files.features, files.encoder if trainee.space == "chroma" else None)
     judge = None if judge is None else judge.to(place)
-    objective = Objective(recipe.loss, trainee, judge, state.side, None, place)
+    twin = make_twin(recipe, trainee.network, files.encoder, place)
+    objective = Objective(recipe.loss, trainee, judge, state.side, None, place, twin)
     precision = mixed_precision(place, half=half)
     stop = threading.Event()
     desk = Desk(recipe, data, out, place, objective, Log(out), progress, precision, stop)

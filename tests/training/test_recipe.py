@@ -139,10 +139,11 @@ def test_value_that_makes_no_sense_is_named(old: str, new: str, said: str, chang
     assert refusal(change(old, new)).startswith(said)
 
 
-def test_bins_are_for_lite_alone(recipe_toml: Path, change: Changer) -> None:
+@pytest.mark.parametrize("option", ["bins_weight", "knowledge"])
+def test_some_terms_are_for_lite_alone(option: str, recipe_toml: Path, change: Changer) -> None:
     text = recipe_toml.read_text(encoding="utf-8").replace('name = "lite"', 'name = "ipol"')
-    change.path.write_text(text.replace("rarity = 3.0", "bins_weight = 0.1"), encoding="utf-8")
-    assert refusal(change.path).startswith("loss: bins_weight is for lite and lite-bins, not for ipol")
+    change.path.write_text(text.replace("rarity = 3.0", f"{option} = 0.1"), encoding="utf-8")
+    assert refusal(change.path).startswith(f"loss: {option} is for lite and lite-bins, not for ipol")
 
 
 @pytest.mark.parametrize("stages", ["", "stages = []", "stages = 3", "[stages]\nsize = 32"])

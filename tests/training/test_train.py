@@ -51,7 +51,7 @@ def reduced(recipe: Recipe, steps: int = 1) -> Recipe:
         )
         for stage in recipe.stages
     )
-    loss = replace(recipe.loss, features="none")
+    loss = replace(recipe.loss, features="none", knowledge=0.0)
     critic = replace(recipe.critic, width=4)
     return replace(recipe, network=network, stages=stages, loss=loss, critic=critic)
 
