@@ -16,14 +16,24 @@ def test_runners_take_turns_and_warmups_are_not_counted() -> None:
     assert min(taken["a"] + taken["b"]) >= 0
 
 
-def test_who_settles_runs_once_more_before_the_clock_does() -> None:
+def test_who_settles_runs_on_for_a_tenth_of_a_second_before_the_clock_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
     calls: list[str] = []
-    slow_at_first = {name: (lambda _, name=name: calls.append(name)) for name in ("a", "b")}
-    take_turns(slow_at_first, 2, warmups=1, settle=True)
-    assert calls == ["a", "a", "b", "b"] * 3
+
+    def run(name: str, seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        calls.append(name)
+
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+    slow_and_quick = {"slow": lambda _: run("slow", 1.0), "quick": lambda _: run("quick", 0.04)}
+    taken = take_turns(slow_and_quick, 2, warmups=1, settle=True)
+    assert calls == ["slow", "slow", "quick", "quick", "quick", "quick"] * 3
+    assert taken["slow"] == pytest.approx([1000, 1000])
+    assert taken["quick"] == pytest.approx([40, 40])
     calls.clear()
-    take_turns({"a": slow_at_first["a"]}, 2, warmups=1, settle=True)
-    assert calls == ["a"] * 3
+    take_turns({"slow": slow_and_quick["slow"]}, 2, warmups=1, settle=True)
+    assert calls == ["slow"] * 3
 
 
 def test_quantiles_of_known_times() -> None:
