@@ -1,6 +1,6 @@
 """`lite`, the network that ships: EfficientNet-Lite encoder, DeOldify-style decoder, two-channel UV head.
 
-Made for CPUs: 1.3 GMAC and 3.9 M parameters at 256 x 256 with the default widths. The encoder is
+Made for CPUs: 1.2 GMAC and 5.3 M parameters at 256 x 256 as shipped (`training/recipes/lite.toml`). The encoder is
 EfficientNet-Lite (Tan and Le 2019; the Lite variant drops squeeze-and-excitation and uses ReLU6), the decoder
 has DeOldify's blocks (1 x 1 convolution, blurred pixel shuffle, skip connection, self-attention) at 1/16 of
 the input instead of 1/8, so attention costs a sixteenth.

@@ -152,8 +152,9 @@ FAMILIES: tuple[Family, ...] = (
         title="the small network that colorrt ships",
         recognize=_recognize_lite,
         build=_build_lite,
-        # Its guesses are means of what may be, and so duller than photographs: see README for the curve.
-        default_saturation=1.2,
+        # Its guesses are means of what may be, and so duller than photographs; but more color is less true: see README
+        # for the curve.
+        default_saturation=1.0,
         attention_stride=16,
         bytes_per_pixel=600,
     ),
