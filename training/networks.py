@@ -136,12 +136,10 @@ def folded_state(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, T
 
 
 def _lite(recipe: NetworkRecipe) -> Trainee:
-    shape = LiteShape(recipe.widths or LiteShape().widths, recipe.inner, recipe.body, recipe.attention_at)
-    if recipe.width:
-        width = recipe.width
-        shape = LiteShape(
-            (width, width // 2, width // 4, width // 4), max(8, width // 4), recipe.body, recipe.attention_at
-        )
+    widths, inner, width = recipe.widths or LiteShape().widths, recipe.inner, recipe.width
+    if width:
+        widths, inner = (width, width // 2, width // 4, width // 4), max(8, width // 4)
+    shape = LiteShape(widths, inner, recipe.body, recipe.attention_at)
     network = Lite(shape) if recipe.name == "lite" else LiteBins(shape)
     blocks = list(network.encoder.blocks)
     half = len(blocks) // 2

@@ -133,14 +133,11 @@ def _check(recipe: Recipe) -> None:
     _rule(0 <= network.feature_dropout < 1, f"network: feature_dropout = {network.feature_dropout} is no chance")
     _rule(0 <= recipe.holdout < 1, f"recipe: holdout = {recipe.holdout} is not at least 0 and below 1")
     _rule(recipe.short_side >= 16, f"recipe: short_side = {recipe.short_side} is less than 16")
-    _rule(
-        loss.bins_weight == 0 or network.name in ("lite", "lite-bins"),
-        f"loss: bins_weight is for lite and lite-bins, not for {network.name}",
-    )
-    _rule(
-        loss.knowledge == 0 or network.name in ("lite", "lite-bins"),
-        f"loss: knowledge is for lite and lite-bins, not for {network.name}",
-    )
+    for name in ("bins_weight", "knowledge"):
+        _rule(
+            getattr(loss, name) == 0 or network.name in ("lite", "lite-bins"),
+            f"loss: {name} is for lite and lite-bins, not for {network.name}",
+        )
     for stage in recipe.stages:
         _check_stage(stage)
         rates = ((stage.encoder_rate, optimizer.encoder_rate), (stage.decoder_rate, optimizer.decoder_rate))
