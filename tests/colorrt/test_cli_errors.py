@@ -121,7 +121,7 @@ def test_output_that_would_overwrite_its_input(run: Command, photo: Path) -> Non
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [
-        ("--render-factor", "0", "error: render factor 0 is outside 1..64; small factors color boldly"),
+        ("--render-factor", "0", "error: render factor 0 is outside 1..64; it is the side of the network's square"),
         ("--render-factor", "-3", "error: render factor -3 is outside 1..64"),
         ("--render-factor", "65", "error: render factor 65 is outside 1..64"),
         ("--render-factor", "abc", "Error: Invalid value for '--render-factor': "),

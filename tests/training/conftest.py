@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from colorrt.models.lite import Encoder
+from colorrt.models.efficientnet import Encoder
 from colorrt.training.recipe_toml import read_recipe
 
 if TYPE_CHECKING:

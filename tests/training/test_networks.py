@@ -10,7 +10,8 @@ import torch
 
 from colorrt.errors import UsageError, WeightsError
 from colorrt.models.checkpoint import fill
-from colorrt.models.lite import Lite, LiteShape, from_efficientnet, read_shape
+from colorrt.models.efficientnet import from_efficientnet
+from colorrt.models.lite import Lite, LiteShape, read_shape
 from colorrt.models.lite_bins import centers
 from colorrt.models.registry import FAMILIES
 from colorrt.models.vgg import VggFeatures
@@ -118,7 +119,7 @@ def test_wrong_encoder_weights_are_refused(
     spoil: Callable[[dict[str, Tensor]], object], published: dict[str, Tensor], tmp_path: Path
 ) -> None:
     torch.save(spoil(published), tmp_path / "wrong.pth")
-    with pytest.raises(WeightsError, match=r"not the published weights of the recipe's EfficientNet-Lite") as caught:
+    with pytest.raises(WeightsError, match=r"not the published weights of EfficientNet-Lite0") as caught:
         make_trainee(NetworkRecipe("lite"), tmp_path / "wrong.pth", None)
     assert "\n" not in str(caught.value)
 
@@ -140,6 +141,12 @@ def test_lite_takes_body_and_widths_of_the_recipe() -> None:
     trainee = make_trainee(recipe, None, None)
     assert read_shape(trainee.network.state_dict()) == LiteShape((24, 16, 12), 8, "lite1", 32)
     assert trainee.network(torch.rand(1, 1, 32, 48)).shape == (1, 2, 32, 48)
+
+
+def test_width_that_hides_where_attention_stands_is_refused() -> None:
+    recipe = NetworkRecipe("lite", encoder="random", widths=(320,), attention_at=32)
+    with pytest.raises(UsageError, match="needs a first width other than 320; change it in the recipe"):
+        make_trainee(recipe, None, None)
 
 
 def test_weights_of_another_network_are_no_start(tmp_path: Path) -> None:

@@ -111,11 +111,6 @@ def test_what_is_lacking_is_named(line: str, said: str, change: Changer) -> None
         ('name = "lite"', 'name = "lite"\nwidths = [9, 8, 7, 6, 5]', "network: widths are at most four"),
         ('name = "lite"', 'name = "lite"\nwidths = [9, 0]', "network: widths and inner are at least 1"),
         ('name = "lite"', 'name = "lite"\nattention_at = 8', "network: attention_at is 16 or 32"),
-        (
-            'name = "lite"',
-            'name = "lite"\nattention_at = 32\nwidths = [320]',
-            "network: attention_at = 32 needs a first width other than",
-        ),
         ("warmup = 0.25", 'warmup = "long"', "optimizer: warmup cannot be 'long'"),
         ("decoder_rate = 1e-3", "decoder_rate = 0.0", "stage in which nothing would learn"),
         ("average = 0.9", "average = 1.0", "optimizer: average = 1.0 is not at least 0"),
