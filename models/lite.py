@@ -97,12 +97,19 @@ class Lite(nn.Module):
                 x = self.attention(x)
         return x  # type: ignore[no-any-return]
 
+    def guess(self, luma: Tensor) -> Tensor:
+        """Luma (N x 1 x S x S) -> chroma (N x 2) where the decoder ends: at S, or at 1/4, 1/8 or 1/16 of it."""
+        chroma = self.head(self.features(luma))
+        if self.head.out_channels == 8:
+            chroma = blur(F.pixel_shuffle(chroma, 2))
+        return CHROMA_LIMIT * torch.tanh(chroma / CHROMA_LIMIT)
+
     def forward(self, luma: Tensor) -> Tensor:
         """Guess chroma (N x 2 x S x S) from luma (N x 1 x S x S)."""
-        guess = self.head(self.features(luma))
+        chroma = self.guess(luma)
         if self.head.out_channels == 8:
-            return CHROMA_LIMIT * torch.tanh(blur(F.pixel_shuffle(guess, 2)) / CHROMA_LIMIT)
-        return enlarge(CHROMA_LIMIT * torch.tanh(guess / CHROMA_LIMIT), len(self.encoder.skips) + 1 - len(self.up))
+            return chroma
+        return enlarge(chroma, len(self.encoder.skips) + 1 - len(self.up))
 
 
 def enlarge(x: Tensor, doublings: int) -> Tensor:

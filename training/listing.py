@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from colorrt.errors import UsageError
@@ -34,9 +35,15 @@ def list_photographs(data: Path, stage: Stage, holdout: float) -> Listing:
                 held.append(entry)
                 continue
             kept.append(entry)
-            if stage.source_weights:
-                weights.append(stage.source_weights[index])
+            if stage.source_weights or stage.favored:
+                own = stage.source_weights[index] if stage.source_weights else 1.0
+                weights.append(own * _favor(entry.name, stage))
     return Listing(kept, held, tuple(weights))
+
+
+def _favor(name: str, stage: Stage) -> float:
+    matching = (times for pattern, times in zip(stage.favored, stage.favor, strict=True) if fnmatchcase(name, pattern))
+    return next(matching, 1.0)
 
 
 def check_enough(found: Listing, stage: Stage, data: Path) -> None:

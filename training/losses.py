@@ -33,9 +33,9 @@ def rarity_weight(chroma: Tensor, rarity: float) -> Tensor:
     return 1 + rarity * chroma.square().sum(1, keepdim=True).sqrt()
 
 
-def coarse_loss(guess: Tensor, truth: Tensor, kind: str, knee: float) -> Tensor:
-    """Mean distance of 8 x 8 averages (both N x C x S x S): the right color of a region, whatever its edges."""
-    return distance(F.avg_pool2d(guess, 8), F.avg_pool2d(truth, 8), kind, knee).mean()
+def coarse_loss(guess: Tensor, truth: Tensor, kind: str, knee: float, side: int = 8) -> Tensor:
+    """Mean distance of side x side averages (both N x C x S x S): the right color of a region, whatever its edges."""
+    return distance(F.avg_pool2d(guess, side), F.avg_pool2d(truth, side), kind, knee).mean()
 
 
 def feature_loss(guess: list[Tensor], truth: list[Tensor], weights: tuple[float, ...], *, relative: bool) -> Tensor:

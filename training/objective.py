@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from colorrt.models.color import chroma_matrix
+from colorrt.models.lite import Lite, enlarge
 from colorrt.models.lite_bins import LiteBins
 from colorrt.training.augment import age, speckle, split
 from colorrt.training.bins import SideHead, bins_loss
@@ -40,7 +41,10 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network makes of a lesson, with gradients: chroma and normalized RGB, and scores of colors if any."""
+    """What the network makes of a lesson, with gradients: chroma and normalized RGB, and scores of colors if any.
+
+    `guess`: chroma or normalized RGB as it is compared, perhaps smaller than the lesson.
+    """
 
     chroma: Tensor
     rgb: Tensor
@@ -84,31 +88,41 @@ class Objective:
 
     def answer(self, lesson: Lesson) -> Answer:
         """Run the network, once for the seen luma and its noisy double together."""
-        trainee = self.trainee
         count = len(lesson.seen)
         seen = lesson.seen if lesson.noisy is None else torch.cat([lesson.seen, lesson.noisy])
-        network = trainee.network
-        scores = None
-        if isinstance(network, LiteBins):
-            scores = network.scores(trainee.see(seen))
-            guess = network.decode(scores.float())
+        guess, scores = self._guess(seen)
+        if self.trainee.space == "chroma":
+            doublings = (seen.shape[-1] // guess.shape[-1]).bit_length() - 1
+            chroma = enlarge(guess, doublings) if doublings else guess
+            rgb = self.trainee.normalize(lesson.luma, chroma[:count])
         else:
-            guess = network(trainee.see(seen)).float()
-            if self.side is not None:
-                scores = self.side.scores()
-        chroma = guess if trainee.space == "chroma" else self.chroma_of(guess)
-        rgb = trainee.normalize(lesson.luma, chroma[:count]) if trainee.space == "chroma" else guess[:count]
+            chroma, rgb = self.chroma_of(guess), guess[:count]
         noisy = None if lesson.noisy is None else chroma[count:]
         return Answer(chroma[:count], rgb, guess[:count], None if scores is None else scores[:count].float(), noisy)
+
+    def _guess(self, seen: Tensor) -> tuple[Tensor, Tensor | None]:
+        network = self.trainee.network
+        seen = self.trainee.see(seen)
+        if isinstance(network, LiteBins):
+            scores = network.scores(seen)
+            return network.decode(scores.float()), scores
+        if isinstance(network, Lite) and self.recipe.compared_at == "decoder":
+            guess = network.guess(seen)
+        else:
+            guess = network(seen)
+        return guess.float(), None if self.side is None else self.side.scores()
 
     def loss(self, lesson: Lesson, answer: Answer) -> dict[str, Tensor]:
         """Return the terms of the loss by name, each times its weight; their sum is what is minimized."""
         recipe, trainee = self.recipe, self.trainee
-        truth = lesson.chroma if trainee.space == "chroma" else trainee.normalize(lesson.luma, lesson.chroma)
-        weight = rarity_weight(lesson.chroma, recipe.rarity) if recipe.rarity else None
+        reduction = lesson.chroma.shape[-1] // answer.guess.shape[-1]
+        true_chroma = nn.functional.avg_pool2d(lesson.chroma, reduction)
+        truth = true_chroma if trainee.space == "chroma" else trainee.normalize(lesson.luma, true_chroma)
+        weight = rarity_weight(true_chroma, recipe.rarity) if recipe.rarity else None
         terms = {"pixel": recipe.pixel_weight * pixel_loss(answer.guess, truth, weight, recipe.pixel, recipe.knee)}
         if recipe.coarse:
-            terms["coarse"] = recipe.coarse * coarse_loss(answer.guess, truth, recipe.coarse_pixel, recipe.knee)
+            side = max(1, recipe.coarse_side // reduction)
+            terms["coarse"] = recipe.coarse * coarse_loss(answer.guess, truth, recipe.coarse_pixel, recipe.knee, side)
         if self.features is not None:
             with torch.no_grad():
                 wanted = self.features(trainee.normalize(lesson.luma, lesson.chroma))

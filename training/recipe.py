@@ -55,6 +55,10 @@ class LossRecipe:
     rarity: float = 0.0
     coarse: float = 0.0
     coarse_pixel: str = "l1"
+    coarse_side: int = 8
+    """Of the regions whose averages are compared, in pixels of the square."""
+    compared_at: str = "full"
+    """Of lite: the size at which chroma is compared, "full" or that where the "decoder" ends."""
     features: str = "none"
     """"none"; "vgg": VGG-16 with batch norm from a file; "efficientnet"; "auto": vgg where its file is given."""
     feature_weights: tuple[float, ...] = (20.0, 70.0, 10.0)
@@ -131,6 +135,10 @@ class Stage:
     """What happens to luma: "old" (see `colorrt.training.augment`), "specks" (DeOldify's noise), "none"."""
     source_weights: tuple[float, ...] = ()
     """How often photographs of each pattern are drawn, relative to each other; empty: each once an epoch."""
+    favored: tuple[str, ...] = ()
+    """Patterns of names within the sources, folders included, whose photographs are drawn more often."""
+    favor: tuple[float, ...] = ()
+    """How many times as often, one for each of `favored`; where several match, the first counts."""
     decoder_rate: float = _INHERIT
     encoder_rate: float = _INHERIT
     early_rate: float = _INHERIT

@@ -120,6 +120,9 @@ def _check(recipe: Recipe) -> None:
     _rule(min((network.inner, *network.widths)) >= 1, "network: widths and inner are at least 1")
     _choices("loss", "pixel", loss.pixel, ("huber", "l1", "l2"))
     _choices("loss", "coarse_pixel", loss.coarse_pixel, ("huber", "l1", "l2"))
+    _choices("loss", "compared_at", loss.compared_at, ("full", "decoder"))
+    _rule(loss.coarse_side >= 1, f"loss: coarse_side = {loss.coarse_side} is not above 0")
+    _rule(loss.compared_at == "full" or network.name == "lite", 'loss: compared_at = "decoder" is for lite')
     _choices("loss", "features", loss.features, ("none", "vgg", "efficientnet", "auto"))
     _choices("optimizer", "schedule", optimizer.schedule, ("stage", "whole"))
     _choices("optimizer", "rise", optimizer.rise, ("cosine", "linear"))
@@ -155,6 +158,8 @@ def _check_stage(stage: Stage) -> None:
         not stage.source_weights or len(stage.source_weights) == len(stage.sources),
         "stage: source_weights are as many as sources",
     )
+    _rule(len(stage.favored) == len(stage.favor), "stage: favored and favor are equally many")
+    _rule(min(stage.favor, default=1) > 0, f"stage with favor = {list(stage.favor)} is not above 0")
     _rule(stage.kind == "supervised" or stage.critic_rate > 0, f"stage of kind {stage.kind} needs a critic_rate")
 
 

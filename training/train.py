@@ -123,10 +123,10 @@ def _run_stages(state: State, desk: Desk) -> None:
     listed: dict[tuple[object, ...], Listing] = {}
     for stage in recipe.stages:
         # A listing of a million files takes its time: once for all stages that share it.
-        key = stage.sources, stage.source_weights
+        key = _listing_key(stage)
         listed[key] = listed.get(key) or list_photographs(desk.data, stage, recipe.holdout)
         check_enough(listed[key], stage, desk.data)
-    listings = [listed[stage.sources, stage.source_weights] for stage in recipe.stages]
+    listings = [listed[_listing_key(stage)] for stage in recipe.stages]
     totals = [_count_steps(stage, len(found.kept)) for stage, found in zip(recipe.stages, listings, strict=True)]
     costs = [
         total * stage.batch * stage.accumulate * stage.size**2
@@ -150,6 +150,10 @@ def _run_stages(state: State, desk: Desk) -> None:
         state.critic_optimizer = None
         save_weights(state.judged, desk.out / f"stage-{number + 1}.safetensors")
         save_state(state, desk.out / "state.pt", recipe)
+
+
+def _listing_key(stage: Stage) -> tuple[object, ...]:
+    return stage.sources, stage.source_weights, stage.favored, stage.favor
 
 
 def _run_stage(

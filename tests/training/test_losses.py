@@ -57,6 +57,7 @@ def test_averages_forgive_mistakes_that_cancel_within_a_region() -> None:
     truth = flat(0.1, 0.1)
     assert float(coarse_loss(truth + checks, truth, "l1", 0.05)) == pytest.approx(0, abs=1e-6)
     assert float(coarse_loss(truth + 0.1, truth, "l1", 0.05)) == pytest.approx(0.1, rel=1e-5)
+    assert float(coarse_loss(truth + checks, truth, "l1", 0.05, side=1)) == pytest.approx(0.1, rel=1e-5)
 
 
 def test_feature_terms_are_weighed_and_summed() -> None:

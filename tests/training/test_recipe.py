@@ -120,6 +120,10 @@ def test_what_is_lacking_is_named(line: str, said: str, change: Changer) -> None
         ('sources = ["album"]', 'sources = "album"', "stage: sources cannot be 'album'"),
         ('sources = ["album"]', "sources = [1]", "stage: sources cannot be [1]"),
         ('sources = ["album"]', 'sources = ["album"]\nsource_weights = [1, 2]', "stage: source_weights are as many"),
+        ('sources = ["album"]', 'sources = ["album"]\nfavored = ["a*"]', "stage: favored and favor are equally many"),
+        ("batch = 2", 'batch = 2\nfavored = ["a*"]\nfavor = [0]', "stage with favor = [0] is not above 0"),
+        ("rarity = 3.0", 'compared_at = "half"', "loss: compared_at cannot be 'half', but full, decoder"),
+        ("rarity = 3.0", "coarse_side = 0", "loss: coarse_side = 0 is not above 0"),
         ("size = 32", "size = 40", "stage with size = 40 is no multiple of 16"),
         ("size = 32", "size = 0", "stage with size = 0 is no multiple of 16"),
         ("batch = 2", "batch = 1", "stage with batch = 1 is less than"),
@@ -139,6 +143,12 @@ def test_some_terms_are_for_lite_alone(option: str, recipe_toml: Path, change: C
     text = recipe_toml.read_text(encoding="utf-8").replace('name = "lite"', 'name = "ipol"')
     change.path.write_text(text.replace("rarity = 3.0", f"{option} = 0.1"), encoding="utf-8")
     assert refusal(change.path).startswith(f"loss: {option} is for lite and lite-bins, not for ipol")
+
+
+def test_only_a_decoder_that_is_known_to_end_early_is_compared_there(recipe_toml: Path, change: Changer) -> None:
+    text = recipe_toml.read_text(encoding="utf-8").replace('name = "lite"', 'name = "lite-bins"')
+    change.path.write_text(text.replace("rarity = 3.0", 'compared_at = "decoder"'), encoding="utf-8")
+    assert refusal(change.path).startswith('loss: compared_at = "decoder" is for lite')
 
 
 @pytest.mark.parametrize("stages", ["", "stages = []", "stages = 3", "[stages]\nsize = 32"])

@@ -1,0 +1,92 @@
+"""Where a guess is compared with the truth, and which photographs it is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from colorrt.models.lite import Lite, enlarge
+from colorrt.training.listing import list_photographs
+from colorrt.training.networks import Trainee, make_trainee
+from colorrt.training.objective import Lesson, Objective
+from colorrt.training.recipe import LossRecipe, NetworkRecipe, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CPU = torch.device("cpu")
+
+
+def small_lite(widths: tuple[int, ...]) -> Trainee:
+    torch.manual_seed(4)
+    trainee = make_trainee(NetworkRecipe("lite", encoder="random", widths=widths, inner=8), None, None)
+    network = trainee.network
+    assert isinstance(network, Lite)
+    torch.nn.init.normal_(network.head.weight, std=0.3)
+    trainee.network.eval()
+    return trainee
+
+
+def lesson(noisy: bool = False) -> Lesson:
+    luma = torch.rand(2, 1, 64, 64)
+    return Lesson(luma, 0.4 * torch.rand(2, 2, 64, 64) - 0.2, luma, luma.flip(3) if noisy else None)
+
+
+@pytest.mark.parametrize("widths", [(24,), (24, 16), (24, 16, 12), (24, 16, 12, 8)])
+def test_guess_before_interpolation_is_that_of_the_network(widths: tuple[int, ...]) -> None:
+    network = small_lite(widths).network
+    assert isinstance(network, Lite)
+    luma = torch.rand(1, 1, 32, 48)
+    with torch.inference_mode():
+        guess, chroma = network.guess(luma), network(luma)
+    doublings = 4 - len(widths) + 1 if len(widths) < 4 else 0
+    assert guess.shape[-2:] == (32 >> doublings, 48 >> doublings)
+    torch.testing.assert_close(enlarge(guess, doublings) if doublings else guess, chroma)
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+def test_chroma_is_compared_where_the_decoder_ends(noisy: bool) -> None:
+    trainee, given = small_lite((24, 16, 12)), lesson(noisy)
+    recipe = LossRecipe(
+        pixel="l1", rarity=3.0, coarse=0.5, coarse_side=16, compared_at="decoder", stability=float(noisy)
+    )
+    objective = Objective(recipe, trainee, None, None, None, CPU)
+    with torch.inference_mode():
+        answer = objective.answer(given)
+        terms = objective.loss(given, answer)
+        torch.testing.assert_close(answer.chroma, trainee.network(given.seen))
+    assert answer.guess.shape == (2, 2, 16, 16)
+    truth = F.avg_pool2d(given.chroma, 4)
+    weight = 1 + 3 * truth.square().sum(1, keepdim=True).sqrt()
+    torch.testing.assert_close(terms["pixel"], (weight * (answer.guess - truth).abs()).mean())
+    regions = F.avg_pool2d(answer.guess, 4) - F.avg_pool2d(given.chroma, 16)
+    torch.testing.assert_close(terms["coarse"], 0.5 * regions.abs().mean())
+    assert ("stability" in terms) == noisy
+
+
+def test_decoder_that_goes_to_full_size_is_compared_there() -> None:
+    trainee, given = small_lite((24, 16, 12, 8)), lesson()
+    terms = []
+    for where in ("decoder", "full"):
+        objective = Objective(LossRecipe(coarse=0.5, compared_at=where), trainee, None, None, None, CPU)
+        with torch.inference_mode():
+            terms.append(objective.loss(given, objective.answer(given)))
+    assert terms[0] == terms[1]
+
+
+def test_favored_photographs_are_drawn_more_often(save_photo: Callable[..., Path], tmp_path: Path) -> None:
+    for name in ("cats/0.png", "dogs/tiny__1.png", "dogs/2.png"):
+        save_photo(tmp_path / "album" / name, (200, 90, 40))
+    save_photo(tmp_path / "more" / "tiny__3.png", (30, 90, 140))
+    stage = Stage(32, 2, ("album", "more"), images=4, favored=("cats/*", "*tiny__*", "*1*"), favor=(3.0, 5.0, 7.0))
+    found = list_photographs(tmp_path, stage, 0.0)
+    weights = dict(zip((entry.name for entry in found.kept), found.weights, strict=True))
+    assert weights == {"cats/0.png": 3.0, "dogs/tiny__1.png": 5.0, "dogs/2.png": 1.0, "tiny__3.png": 5.0}
+    both = list_photographs(tmp_path, replace(stage, source_weights=(1.0, 2.0)), 0.0)
+    assert dict(zip((entry.name for entry in both.kept), both.weights, strict=True))["tiny__3.png"] == 10.0
+    assert list_photographs(tmp_path, replace(stage, favored=(), favor=()), 0.0).weights == ()
