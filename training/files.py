@@ -11,6 +11,7 @@ from pathlib import Path
 from colorrt.errors import UsageError
 
 PICTURE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+SHARD_ENDINGS = (".tar", ".tar.bz2", ".tar.gz", ".tar.xz", ".tgz")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Entry:
 
 
 def find_entries(sources: Sequence[Path]) -> list[Entry]:
-    """List every picture in `sources`: folders, searched recursively, and tar shards, in a fixed order.
+    """List every picture in `sources`, tar shards and folders with pictures and shards at any depth, in a fixed order.
 
     Shards are gone through once, by their headers alone, and their members read later one by one, in any order.
     Raises FileNotFoundError when a source does not exist, UsageError when a file is no tar shard or a damaged one.
@@ -66,8 +67,12 @@ def _entries_of(source: Path) -> Iterator[Entry]:
         raise FileNotFoundError(source)
     if source.is_dir():
         for path in sorted(source.rglob("*")):
-            if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
+            if not path.is_file():
+                continue
+            if path.suffix.lower() in PICTURE_SUFFIXES:
                 yield Entry(path.relative_to(source).as_posix(), path)
+            elif path.name.lower().endswith(SHARD_ENDINGS):
+                yield from _entries_of(path)
         return
     try:
         yield from _members_of(source)

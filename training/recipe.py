@@ -121,7 +121,7 @@ class Stage:
     size: int
     batch: int
     sources: tuple[str, ...]
-    """Files below the data folder: shards or folders, as glob patterns."""
+    """Files below the data folder: shards or folders, as glob patterns; where none is there, everything below it."""
     kind: str = "supervised"
     """"supervised"; "critic": the critic is pretrained; "gan": both in turn."""
     images: int = 0

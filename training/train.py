@@ -124,7 +124,10 @@ def _run_stages(state: State, desk: Desk) -> None:
     for stage in recipe.stages:
         # A listing of a million files takes its time: once for all stages that share it.
         key = _listing_key(stage)
-        listed[key] = listed.get(key) or list_photographs(desk.data, stage, recipe.holdout)
+        if key not in listed:
+            listed[key] = list_photographs(desk.data, stage, recipe.holdout)
+            if listed[key].everything:
+                desk.progress.say(f"{desk.data}: nothing matches {', '.join(stage.sources)}; taking every photograph")
         check_enough(listed[key], stage, desk.data)
     listings = [listed[_listing_key(stage)] for stage in recipe.stages]
     totals = [_count_steps(stage, len(found.kept)) for stage, found in zip(recipe.stages, listings, strict=True)]

@@ -322,13 +322,23 @@ def test_damaged_state_is_refused_and_kept(
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("sources", [("none",), ("*.tar",)])
-def test_no_photographs_are_refused(sources: tuple[str, ...], tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
-    recipe = replace(tiny_recipe, stages=(replace(tiny_recipe.stages[0], sources=sources),))
-    with pytest.raises(UsageError, match=r"0 photographs match .*; give --data another folder") as caught:
-        train(recipe, album, tmp_path, progress=silent())
-    assert str(caught.value).startswith(f"{album}: ")
+@pytest.mark.parametrize(("sources", "where"), [("none", "are below it"), ("empty", "match empty")])
+def test_no_photographs_are_refused(sources: str, where: str, tiny_recipe: Recipe, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "empty").mkdir(parents=True)
+    recipe = replace(tiny_recipe, stages=(replace(tiny_recipe.stages[0], sources=(sources,)),))
+    with pytest.raises(UsageError, match=f"0 photographs {where}, fewer than a batch of 2; give --data") as caught:
+        train(recipe, data, tmp_path / "out", progress=silent())
+    assert str(caught.value).startswith(f"{data}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_folder_without_the_files_of_a_recipe_is_taken_whole(tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
+    stage = replace(tiny_recipe.stages[0], sources=("shards-*.tar",), source_weights=(2.0,))
+    said = io.StringIO()
+    train(replace(tiny_recipe, stages=(stage,)), album, tmp_path, progress=Progress(said))
+    assert f"{album}: nothing matches shards-*.tar; taking every photograph" in said.getvalue()
+    assert "8 photographs" in said.getvalue()
 
 
 def test_device_that_is_not_there_is_refused(tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:

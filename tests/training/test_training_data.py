@@ -82,6 +82,13 @@ def test_several_sources_come_one_after_the_other(folder: Path) -> None:
     assert [entry.name for entry in find_entries([shard, folder])][:2] == ["deep/c.webp", "a.png"]
 
 
+def test_shards_within_a_folder_are_found(folder: Path, tmp_path: Path) -> None:
+    names = [entry.name for entry in find_entries([folder])]
+    pack(folder / "below", folder / "0.tar")
+    pack(folder / "below", folder / "1.tar.gz", "w:gz")
+    assert [entry.name for entry in find_entries([folder])] == ["deep/c.webp", "deep/c.webp", *names]
+
+
 def test_photographs_that_do_not_fit_the_cache_are_decoded_again(folder: Path) -> None:
     small, large = album_of(folder, cache=0), album_of(folder)
     assert small.photo(0) is not small.photo(0)
