@@ -53,10 +53,11 @@ def bins_loss(scores: Tensor, chroma: Tensor, colors: Tensor, weights: Tensor) -
 
     `colors`: K x 2, `weights`: K. Every second row and column of scores is asked: neighbors say nearly the same.
     """
-    scores = scores[:, :, ::2, ::2]
     step = chroma.shape[-1] // scores.shape[-1]
-    # Truth at a place, not an average over it: averages would be duller than any color in the picture.
-    truth = chroma[:, :, ::step, ::step].permute(0, 2, 3, 1).reshape(-1, 2)
+    scores = scores[:, :, ::2, ::2]
+    # Truth at a place, not an average over it: averages would be duller than any color in the picture. The place is
+    # the middle of the cell, where decoding puts its color.
+    truth = chroma[:, :, step // 2 :: step, step // 2 :: step][:, :, ::2, ::2].permute(0, 2, 3, 1).reshape(-1, 2)
     index, shares = soft_target(truth, colors, spread=(colors[1] - colors[0]).abs().max().item() / 2)
     logs = F.log_softmax(scores, dim=1).permute(0, 2, 3, 1).reshape(len(truth), -1)
     weight = weights[index[:, 0]]

@@ -21,7 +21,7 @@ class Critic(nn.Sequential):
     """Normalized RGB (N x 3 x H x W) -> a score a patch (N x P), positive for photographs.
 
     `width` channels after the first convolution, doubled with the size halved in each of `blocks` blocks; H and W of at
-    least 2 ** (blocks + 1) * 3 pixels.
+    least `CriticRecipe.least_size` pixels.
     """
 
     def __init__(self, width: int = 256, blocks: int = 3, dropout: float = 0.15) -> None:

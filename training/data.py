@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from colorrt.errors import UsageError
 from colorrt.training.files import Entry, read_entry
@@ -19,6 +19,9 @@ from colorrt.training.files import Entry, read_entry
 # Mean of |U| + |V| (units of luma, 0..1) under which a photograph teaches nothing but gray.
 GRAY_LIMIT = 0.015
 GIGABYTE = 1 << 30
+# Some of Pillow's other formats start programs to decode: not for files from anywhere.
+Image.init()
+FORMATS = tuple({"BMP", "JPEG", "PNG", "TIFF", "WEBP"} & Image.OPEN.keys())
 Photo = NDArray[np.uint8]
 
 
@@ -53,8 +56,10 @@ class Album:
             return kept
         try:
             picture = decode(read_entry(self.entries[index]), self.short_side)
-        # Pillow lets damage inside of PNG through as SyntaxError and ValueError.
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        except MemoryError:
+            raise
+        # Damage is whatever a decoder makes of it: OSError, SyntaxError, ValueError, RuntimeError and others.
+        except Exception:
             self.corrupt.add(index)
             return None
         if mean_chroma(picture) < GRAY_LIMIT:
@@ -92,13 +97,13 @@ class Plan:
 
 
 def decode(data: bytes, short_side: int) -> Photo:
-    """Decode an encoded picture to H x W x 3 uint8 RGB, reduced to `short_side` pixels where it is larger.
+    """Decode an encoded picture to H x W x 3 uint8 RGB, upright, reduced to `short_side` pixels where it is larger.
 
-    Raises OSError, SyntaxError, ValueError or DecompressionBombError for damaged ones.
+    Raises whatever the decoder raises for damaged ones.
     """
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         image.draft("RGB", (short_side, short_side))
-        picture = image.convert("RGB")
+        picture = ImageOps.exif_transpose(image).convert("RGB")
     scale = short_side / min(picture.size)
     if scale < 1:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))

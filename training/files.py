@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
+import os
 import tarfile
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from colorrt.errors import UsageError
 
 PICTURE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+_NO_SHARD = (tarfile.TarError, EOFError, KeyError, OSError, zlib.error, lzma.LZMAError)
 SHARD_ENDINGS = (".tar", ".tar.bz2", ".tar.gz", ".tar.xz", ".tgz")
 
 
@@ -30,13 +34,20 @@ class Entry:
     data: bytes | None = None
 
 
-def find_entries(sources: Sequence[Path]) -> list[Entry]:
+def find_entries(
+    sources: Sequence[Path], without: Path | None = None, on_skip: Callable[[str], None] | None = None
+) -> list[Entry]:
     """List every picture in `sources`, tar shards and folders with pictures and shards at any depth, in a fixed order.
 
     Shards are gone through once, by their headers alone, and their members read later one by one, in any order.
-    Raises FileNotFoundError when a source does not exist, UsageError when a file is no tar shard or a damaged one.
+    `without`: a folder that is left out, for a training may write where it reads. `on_skip` is told of each file and
+    folder within a folder that cannot be read, in one line; the others go on.
+    Raises FileNotFoundError when a source does not exist, UsageError when one that is a file is no tar shard or a
+    damaged one.
     """
-    return [entry for source in sources for entry in _entries_of(source)]
+    leave = None if without is None else os.path.realpath(without)
+    skip = on_skip or (lambda _: None)
+    return [entry for source in sources for entry in _entries_of(source, leave, skip)]
 
 
 def is_held_out(name: str, share: float) -> bool:
@@ -62,22 +73,46 @@ def read_entry(entry: Entry) -> bytes:
     return data
 
 
-def _entries_of(source: Path) -> Iterator[Entry]:
+def _entries_of(source: Path, leave: str | None, skip: Callable[[str], None]) -> Iterator[Entry]:
     if not source.exists():
         raise FileNotFoundError(source)
-    if source.is_dir():
-        for path in sorted(source.rglob("*")):
-            if not path.is_file():
-                continue
-            if path.suffix.lower() in PICTURE_SUFFIXES:
-                yield Entry(path.relative_to(source).as_posix(), path)
-            elif path.name.lower().endswith(SHARD_ENDINGS):
-                yield from _entries_of(path)
+    if not source.is_dir():
+        yield from _read_shard(source)
         return
+    for path in sorted(_files_below(source, leave, skip)):
+        if path.suffix.lower() in PICTURE_SUFFIXES:
+            yield Entry(path.relative_to(source).as_posix(), path)
+        elif path.name.lower().endswith(SHARD_ENDINGS):
+            try:
+                # Whole before any of it counts: half a shard is none.
+                yield from list(_read_shard(path))
+            except UsageError as error:
+                skip(f"{error}; left out")
+
+
+def _files_below(folder: Path, leave: str | None, skip: Callable[[str], None]) -> Iterator[Path]:
+    """Every file below a folder, through links too, but none twice by a link that leads back."""
+    seen = {os.path.realpath(folder)}
+    walk = os.walk(
+        folder, followlinks=True, onerror=lambda error: skip(f"{error.filename}: {error.strerror}; left out")
+    )
+    for place, folders, files in walk:
+        entered = []
+        for name in sorted(folders):
+            real = os.path.realpath(Path(place, name))
+            if real not in seen and real != leave:
+                seen.add(real)
+                entered.append(name)
+        folders[:] = entered
+        # Path.is_file raises where a folder may be listed and not entered.
+        yield from (Path(place, name) for name in files if os.path.isfile(Path(place, name)))  # noqa: PTH113
+
+
+def _read_shard(source: Path) -> Iterator[Entry]:
     try:
         yield from _members_of(source)
     # KeyError: a link to a member that is not there.
-    except (tarfile.TarError, EOFError, KeyError) as error:
+    except _NO_SHARD as error:
         # tarfile tells of each compression that it tried in a line of its own.
         reason = str(error).partition("\n")[0].rstrip(":")
         raise UsageError(
@@ -91,12 +126,14 @@ def _members_of(source: Path) -> Iterator[Entry]:
         for member in shard:
             if not member.isreg() or Path(member.name).suffix.lower() not in PICTURE_SUFFIXES:
                 continue
+            # As folders give them: tar writes ./a.png for the members of a dot.
+            name = PurePosixPath(member.name).as_posix()
             if plain and not member.issparse():
-                yield Entry(member.name, source, member.offset_data, member.size)
+                yield Entry(name, source, member.offset_data, member.size)
                 continue
             stream = shard.extractfile(member)
             if stream is not None:
-                yield Entry(member.name, source, data=stream.read())
+                yield Entry(name, source, data=stream.read())
 
 
 def _is_plain(source: Path) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from colorrt.errors import UsageError
 from colorrt.training.files import Entry, find_entries, is_held_out
@@ -15,7 +17,8 @@ from colorrt.training.recipe import Stage
 class Listing:
     """Photographs of a stage: for training, for validation, and how often each of the former is drawn.
 
-    `everything`: nothing matched the stage's sources, so that all photographs below the data folder were taken.
+    `weights` are empty where all are drawn alike: each once an epoch. `everything`: nothing matched the stage's
+    sources, so that all photographs below the data folder were taken.
     """
 
     kept: list[Entry]
@@ -23,40 +26,74 @@ class Listing:
     weights: tuple[float, ...]
     everything: bool
 
+    @property
+    def digest(self) -> str:
+        """A short name of these photographs: what a training goes on with to the bit, or notices that it cannot."""
+        said = [
+            f"{entry.name}\0{entry.offset}\0{weight}" for entry, weight in zip(self.kept, self._each(), strict=True)
+        ]
+        return hashlib.sha256("\n".join(said).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
-def list_photographs(data: Path, stage: Stage, holdout: float) -> Listing:
-    """List the photographs of a stage below `data`, `holdout` (0..1) of them kept for validation.
+    def _each(self) -> tuple[float, ...]:
+        return self.weights or (1.0,) * len(self.kept)
 
-    Recipes name files of the folder that they were made for; where none of them is there, every photograph is taken.
-    Raises UsageError when a file is no tar shard or a damaged one.
+
+@dataclass
+class Shelf:
+    """The photographs below a data folder, listed once for all stages that share them.
+
+    `without`: a folder below it that is left out. `say` is told of what is left out, in one line each.
     """
-    kept: list[Entry] = []
-    held: list[Entry] = []
-    weights: list[float] = []
-    found = [[data] if pattern == "." else sorted(data.glob(pattern)) for pattern in stage.sources]
-    everything = not any(found)
-    for index, sources in enumerate([[data]] if everything else found):
-        for entry in find_entries(sources):
-            if is_held_out(entry.name, holdout):
-                held.append(entry)
-                continue
-            kept.append(entry)
-            if stage.source_weights or stage.favored:
-                own = stage.source_weights[index] if stage.source_weights and not everything else 1.0
-                weights.append(own * _favor(entry.name, stage))
-    return Listing(kept, held, tuple(weights), everything)
+
+    data: Path
+    holdout: float
+    without: Path | None
+    say: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self._listed: dict[tuple[object, ...], Listing] = {}
+
+    def listing(self, stage: Stage) -> Listing:
+        """List the photographs of a stage, some of them (`holdout`, 0..1) kept for validation.
+
+        Recipes name files of the folder that they were made for; where none of them is there, every photograph is
+        taken. Raises UsageError when a file is no tar shard or a damaged one, or they are fewer than a batch takes.
+        """
+        found = [[self.data] if pattern == "." else sorted(self.data.glob(pattern)) for pattern in stage.sources]
+        everything = not any(found)
+        sources = [[self.data]] if everything else found
+        shares = (1.0,) if everything or not stage.source_weights else stage.source_weights
+        key = (tuple(map(tuple, sources)), shares, stage.favored, stage.favor)
+        if key not in self._listed:
+            if everything:
+                self.say(f"{self.data}: nothing matches {', '.join(stage.sources)}; taking every photograph")
+            self._listed[key] = self._list(sources, shares, stage, everything)
+        listing = self._listed[key]
+        if len(listing.kept) < stage.batch:
+            where = "are below it" if everything else f"match {', '.join(stage.sources)}"
+            raise UsageError(
+                f"{self.data}: {len(listing.kept)} photographs {where}, fewer than a batch of {stage.batch}; give "
+                "--data another folder, or a recipe with a smaller batch"
+            )
+        return listing
+
+    def _list(self, sources: list[list[Path]], shares: tuple[float, ...], stage: Stage, everything: bool) -> Listing:
+        kept: list[Entry] = []
+        held: list[Entry] = []
+        weights: list[float] = []
+        for index, group in enumerate(sources):
+            for entry in find_entries(group, self.without, self.say):
+                if is_held_out(entry.name, self.holdout):
+                    held.append(entry)
+                    continue
+                kept.append(entry)
+                weights.append(shares[min(index, len(shares) - 1)] * _favor(entry.name, stage))
+        # Draws by weight leave some out of each epoch: not where they make no difference.
+        unequal = len(set(weights)) > 1
+        return Listing(kept, held, tuple(weights) if unequal else (), everything)
 
 
 def _favor(name: str, stage: Stage) -> float:
-    matching = (times for pattern, times in zip(stage.favored, stage.favor, strict=True) if fnmatchcase(name, pattern))
-    return next(matching, 1.0)
-
-
-def check_enough(found: Listing, stage: Stage, data: Path) -> None:
-    """Raise UsageError when there are fewer photographs than a batch takes."""
-    if len(found.kept) < stage.batch:
-        where = "are below it" if found.everything else f"match {', '.join(stage.sources)}"
-        raise UsageError(
-            f"{data}: {len(found.kept)} photographs {where}, fewer than a batch of {stage.batch}; give --data another "
-            "folder, or a recipe with a smaller batch"
-        )
+    last = PurePosixPath(name).name
+    pairs = zip(stage.favored, stage.favor, strict=True)
+    return next((times for pattern, times in pairs if fnmatchcase(name, pattern) or fnmatchcase(last, pattern)), 1.0)

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from colorrt.errors import UsageError
+from colorrt.runtime.atomic import atomic_path
+
 COLUMNS = (
     "stage",
     "step",
@@ -41,14 +44,18 @@ class Log:
             self._board = SummaryWriter(str(folder / "tensorboard"))
 
     def rewind(self, stage: int, step: int) -> None:
-        """Drop the rows after this step: what comes now takes their place."""
+        """Drop the rows after this step, what comes now takes their place; and any that a power cut left unfinished.
+
+        Raises UsageError when the table cannot be written.
+        """
         if not self.path.exists():
             return
-        with self.path.open(newline="", encoding="utf-8") as stream:
-            rows = [row for row in csv.DictReader(stream) if (int(row["stage"]), int(row["step"])) <= (stage, step)]
-        self.path.unlink()
-        for row in rows:
-            self._append(row)
+        with self.path.open(newline="", encoding="utf-8", errors="replace") as stream:
+            rows = [row for row in csv.DictReader(stream) if _is_until(row, stage, step)]
+        with atomic_path(self.path, UsageError) as part, part.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, COLUMNS, restval="", extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
 
     def write(self, row: Mapping[str, object], terms: Mapping[str, float]) -> None:
         """Add a row; columns that it lacks stay empty. `terms`: parts of the loss by name."""
@@ -72,6 +79,12 @@ class Log:
             if new:
                 writer.writeheader()
             writer.writerow({name: f"{v:.6g}" if isinstance(v, float) else v for name, v in row.items()})
+
+
+def _is_until(row: Mapping[str, str | None], stage: int, step: int) -> bool:
+    numbers = [row.get("stage") or "", row.get("step") or ""]
+    whole = None not in row.values() and all(number.isdecimal() for number in numbers)
+    return whole and (int(numbers[0]), int(numbers[1])) <= (stage, step)
 
 
 @dataclass

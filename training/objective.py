@@ -121,7 +121,7 @@ class Objective:
         weight = rarity_weight(true_chroma, recipe.rarity) if recipe.rarity else None
         terms = {"pixel": recipe.pixel_weight * pixel_loss(answer.guess, truth, weight, recipe.pixel, recipe.knee)}
         if recipe.coarse:
-            side = max(1, recipe.coarse_side // reduction)
+            side = min(max(1, recipe.coarse_side // reduction), answer.guess.shape[-1])
             terms["coarse"] = recipe.coarse * coarse_loss(answer.guess, truth, recipe.coarse_pixel, recipe.knee, side)
         if self.features is not None:
             with torch.no_grad():

@@ -72,7 +72,7 @@ class LossRecipe:
     """Of lite: of the distance between what its encoder finds in gray and ImageNet's in color; see
     `colorrt.training.knowledge`."""
     rebalance: float = 0.5
-    """1 weighs all colors alike; 0 would weigh each by the inverse of how often it occurs."""
+    """1 weighs all colors alike; near 0, each by the inverse of how often it occurs."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,11 @@ class CriticRecipe:
     gan_betas: tuple[float, ...] = (0.0, 0.9)
     """Of both AdamWs in the GAN."""
 
+    @property
+    def least_size(self) -> int:
+        """The least side of a square that leaves a place to its last convolution, in pixels."""
+        return int(2 ** (self.blocks + 3))
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -136,7 +141,7 @@ class Stage:
     source_weights: tuple[float, ...] = ()
     """How often photographs of each pattern are drawn, relative to each other; empty: each once an epoch."""
     favored: tuple[str, ...] = ()
-    """Patterns of names within the sources, folders included, whose photographs are drawn more often."""
+    """Patterns of file names, or of paths within the sources, whose photographs are drawn more often."""
     favor: tuple[float, ...] = ()
     """How many times as often, one for each of `favored`; where several match, the first counts."""
     decoder_rate: float = _INHERIT
@@ -177,6 +182,7 @@ def shrink(recipe: Recipe, steps: int | None, scale: float) -> Recipe:
     for stage in recipe.stages:
         if steps is not None:
             stage = replace(stage, images=0, epochs=0.0, steps=steps)  # noqa: PLW2901
-        size = max(32, 16 * round(stage.size * scale / 16))
+        least = 32 if stage.kind == "supervised" else max(32, recipe.critic.least_size)
+        size = max(least, 16 * round(stage.size * scale / 16))
         stages.append(replace(stage, size=size, batch=max(2, round(stage.batch * scale))))
     return replace(recipe, stages=tuple(stages)) if (steps, scale) != (None, 1.0) else recipe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import MISSING, fields
 from importlib import resources
@@ -41,7 +42,7 @@ T = TypeVar("T")
 def find_recipe(name: str) -> Path:
     """Return the file of a recipe: a path, or the name of one that ships ("lite"). It may not exist."""
     path = Path(name)
-    if path.suffix == ".toml" or path.exists():
+    if path.suffix == ".toml" or path.is_file():
         return path
     shipped = resources.files("colorrt.training") / "recipes" / f"{name}.toml"
     return Path(str(shipped))
@@ -101,6 +102,8 @@ def _build(kind: type[T], table: dict[str, Any], where: str, parts: dict[str, An
         whole = isinstance(value, list) == annotation.startswith("tuple")
         if allowed is None or not whole or any(type(item) not in allowed for item in items):
             raise ValueError(f"{where}: {name} cannot be {value!r}")
+        if any(isinstance(item, float) and not math.isfinite(item) for item in items):
+            raise ValueError(f"{where}: {name} = {value!r} is no finite number")
         values[name] = tuple(value) if isinstance(value, list) else value
     return kind(**values, **parts)
 
@@ -132,6 +135,13 @@ def _check(recipe: Recipe) -> None:
     _rule(0 <= network.feature_dropout < 1, f"network: feature_dropout = {network.feature_dropout} is no chance")
     _rule(0 <= recipe.holdout < 1, f"recipe: holdout = {recipe.holdout} is not at least 0 and below 1")
     _rule(recipe.short_side >= 16, f"recipe: short_side = {recipe.short_side} is less than 16")
+    _rule(recipe.seed >= 0, f"recipe: seed = {recipe.seed} is below 0")
+    _rule(recipe.cache_gigabytes >= 0, f"recipe: cache_gigabytes = {recipe.cache_gigabytes} is below 0")
+    _rule(
+        0 <= optimizer.second_beta < 1, f"optimizer: second_beta = {optimizer.second_beta} is not at least 0, below 1"
+    )
+    _rule(0 < loss.rebalance <= 1, f"loss: rebalance = {loss.rebalance} is not above 0 and at most 1")
+    _check_critic(recipe.critic)
     for name in ("bins_weight", "knowledge"):
         _rule(
             getattr(loss, name) == 0 or network.name in ("lite", "lite-bins"),
@@ -139,9 +149,19 @@ def _check(recipe: Recipe) -> None:
         )
     for stage in recipe.stages:
         _check_stage(stage)
+        least = 16 if stage.kind == "supervised" else recipe.critic.least_size
+        _rule(stage.size >= least, f"stage with size = {stage.size} is below the {least} that its critic needs")
         rates = ((stage.encoder_rate, optimizer.encoder_rate), (stage.decoder_rate, optimizer.decoder_rate))
         learns = any((asked if own < 0 else own) > 0 for own, asked in rates)
         _rule(learns or stage.kind == "critic", "stage in which nothing would learn: its rates are all zero")
+
+
+def _check_critic(critic: CriticRecipe) -> None:
+    _rule(min(critic.width, critic.blocks) >= 1, "critic: width and blocks are at least 1")
+    _rule(0 <= critic.dropout < 1, f"critic: dropout = {critic.dropout} is no chance")
+    for name in ("betas", "gan_betas"):
+        betas = getattr(critic, name)
+        _rule(len(betas) == 2 and all(0 <= beta < 1 for beta in betas), f"critic: {name} are two, from 0 to below 1")
 
 
 def _check_stage(stage: Stage) -> None:
@@ -157,6 +177,14 @@ def _check_stage(stage: Stage) -> None:
     _rule(
         not stage.source_weights or len(stage.source_weights) == len(stage.sources),
         "stage: source_weights are as many as sources",
+    )
+    _rule(bool(stage.sources), "stage: sources are empty")
+    for source in stage.sources:
+        below = bool(source) and not Path(source).is_absolute()
+        _rule(below, f"stage: sources cannot hold {source!r}, but patterns below the data folder")
+    _rule(
+        min(stage.source_weights, default=1) > 0,
+        f"stage with source_weights = {list(stage.source_weights)}: not above 0",
     )
     _rule(len(stage.favored) == len(stage.favor), "stage: favored and favor are equally many")
     _rule(min(stage.favor, default=1) > 0, f"stage with favor = {list(stage.favor)} is not above 0")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from colorrt.errors import UsageError, WeightsError
+from colorrt.runtime.atomic import atomic_path
 from colorrt.training.bins import SideHead
 from colorrt.training.networks import Trainee
 from colorrt.training.recipe import Recipe
@@ -24,7 +25,8 @@ class State:
 
     `stage`, `step`: where it stands; `cursor`: photographs of the stage gone by; `images`: squares seen in all.
     Random numbers are drawn from seeds made of these, so none need be kept. `generator_turn`: of a GAN.
-    `color_weights`: of the colors that are classified, once they are known.
+    `color_weights`: of the colors that are classified, once they are known. `photographs`: which ones the stage is
+    about.
     """
 
     trainee: Trainee
@@ -40,6 +42,7 @@ class State:
     images: int = 0
     generator_turn: bool = False
     color_weights: Tensor | None = None
+    photographs: str = ""
 
     @property
     def judged(self) -> nn.Module:
@@ -47,31 +50,47 @@ class State:
         return self.trainee.network if self.average is None else self.average.network
 
 
-_NUMBERS = ("stage", "step", "cursor", "images", "generator_turn", "color_weights")
+_NUMBERS = ("stage", "step", "cursor", "images", "generator_turn", "color_weights", "photographs")
 
 
 def digest_of(recipe: Recipe) -> str:
     """A short name of everything that a recipe says."""
-    return hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]
+    return hashlib.sha256(_said(recipe).encode()).hexdigest()[:16]
+
+
+def _said(part: object) -> str:
+    """What differs from the defaults, so that options which come later do not make a recipe another one."""
+    if isinstance(part, tuple):
+        return "(" + ",".join(_said(one) for one in part) + ")"
+    if not is_dataclass(part):
+        return repr(part)
+    values = [(one, getattr(part, one.name)) for one in fields(part)]
+    return "{" + ",".join(f"{one.name}:{_said(value)}" for one, value in values if value != one.default) + "}"
 
 
 def save_state(state: State, path: Path, recipe: Recipe) -> None:
-    """Write the state in one move."""
-    part = path.with_suffix(".part")
+    """Write the state in one move. Raises UsageError when it cannot be written; what was there stays."""
     content: dict[str, Any] = {name: part_.state_dict() for name, part_ in _parts(state).items()}
     content |= {name: getattr(state, name) for name in _NUMBERS}
-    torch.save(content | {"recipe": digest_of(recipe)}, part)
-    part.replace(path)
+    with atomic_path(path, UsageError) as part:
+        try:
+            torch.save(content | {"recipe": digest_of(recipe)}, part)
+        # PyTorch's own writer says so of a full disk.
+        except RuntimeError as error:
+            raise OSError("PyTorch could not write all of it") from error
 
 
 def peek(path: Path, recipe: Recipe) -> dict[str, Any]:
     """Read the file of `save_state`, without running anything in it.
 
-    Raises WeightsError when it is damaged or none, UsageError when it was made by another recipe.
+    Raises WeightsError when it is damaged or none, UsageError when it was made by another recipe or may not be read.
     """
     try:
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as stream:
+            saved: dict[str, Any] = torch.load(stream, map_location="cpu", weights_only=True)
         recipe_of, complete = saved["recipe"], all(name in saved for name in _NUMBERS)
+    except PermissionError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); change its permissions to go on") from error
     # A damaged file raises whatever unpickling met.
     except Exception as error:
         raise _unusable(path) from error
@@ -79,7 +98,8 @@ def peek(path: Path, recipe: Recipe) -> dict[str, Any]:
         raise _unusable(path)
     if recipe_of != digest_of(recipe):
         raise UsageError(
-            f"{path}: this training was begun with another recipe; give that one again, or another --out for a new one"
+            f"{path}: this training was begun with another recipe, or other --steps or --scale; give those again, or "
+            "another --out for a new one"
         )
     return saved
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from colorrt.errors import UsageError
 from colorrt.training.augment import split
 from colorrt.training.bins import SideHead, color_weights
 from colorrt.training.critic import Critic
@@ -24,7 +25,7 @@ from colorrt.training.devices import choose_device, mixed_precision
 from colorrt.training.features import make_features
 from colorrt.training.interrupts import interruptible
 from colorrt.training.knowledge import make_twin
-from colorrt.training.listing import Listing, check_enough, list_photographs
+from colorrt.training.listing import Shelf
 from colorrt.training.logs import Log, Progress, Tally, describe_pace
 from colorrt.training.networks import make_trainee
 from colorrt.training.objective import Lesson, Objective, prepare
@@ -80,12 +81,16 @@ def train(
     stage, gan/ with the weights on the way through a GAN, and at the end weights.safetensors, whose path is returned.
     `device`: "auto", "cpu" or "cuda".
 
-    Raises UsageError when no photographs are found or weights that the recipe needs are not given, WeightsError when
-    files of weights are not what they should be, BackendError when the device is not there.
+    Raises UsageError when no photographs are found, weights that the recipe needs are not given or `out` cannot be
+    written to, WeightsError when files of weights are not what they should be, BackendError when the device is not
+    there.
     """
     files, progress = files or Files(), progress or Progress()
     place = choose_device(device)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out}: no folder can be made here ({error.strerror}); give another --out") from error
     saved_at = out / "state.pt"
     saved = peek(saved_at, recipe) if saved_at.exists() else None
     torch.manual_seed(recipe.seed)
@@ -108,8 +113,12 @@ def train(
     if saved is not None:
         _make_parts(state, desk, saved)
         restore_state(state, saved, saved_at)
-        desk.log.rewind(state.stage, state.step)
-        progress.say(f"going on at step {state.step} of stage {state.stage + 1}, {state.images} images")
+        if state.stage == len(recipe.stages):
+            progress.say(f"{out}: finished before, after {state.images} images")
+        else:
+            progress.say(f"going on at step {state.step} of stage {state.stage + 1}, {state.images} images")
+    # Without a state there is nothing that an older table would belong to.
+    desk.log.rewind(*((state.stage, state.step) if saved is not None else (-1, -1)))
     with interruptible(stop):
         _run_stages(state, desk)
     weights = out / "weights.safetensors"
@@ -120,16 +129,9 @@ def train(
 
 def _run_stages(state: State, desk: Desk) -> None:
     recipe = desk.recipe
-    listed: dict[tuple[object, ...], Listing] = {}
-    for stage in recipe.stages:
-        # A listing of a million files takes its time: once for all stages that share it.
-        key = _listing_key(stage)
-        if key not in listed:
-            listed[key] = list_photographs(desk.data, stage, recipe.holdout)
-            if listed[key].everything:
-                desk.progress.say(f"{desk.data}: nothing matches {', '.join(stage.sources)}; taking every photograph")
-        check_enough(listed[key], stage, desk.data)
-    listings = [listed[_listing_key(stage)] for stage in recipe.stages]
+    shelf = Shelf(desk.data, recipe.holdout, desk.out, desk.progress.say)
+    # All of them before the first step: a stage without photographs is not found out after a day.
+    listings = [shelf.listing(stage) for stage in recipe.stages]
     totals = [_count_steps(stage, len(found.kept)) for stage, found in zip(recipe.stages, listings, strict=True)]
     costs = [
         total * stage.batch * stage.accumulate * stage.size**2
@@ -142,6 +144,11 @@ def _run_stages(state: State, desk: Desk) -> None:
         if album.entries is not found.kept:
             album = Album(found.kept, recipe.short_side, round(recipe.cache_gigabytes * GIGABYTE))
             held_out = Album(found.held, recipe.short_side, 0)
+        if state.step and state.photographs != found.digest:
+            desk.progress.say(
+                f"{desk.data}: not the photographs that this training was begun with; it goes on with these"
+            )
+        state.photographs = found.digest
         _make_parts(state, desk, None)
         before, share = (0.0, 1.0)
         if recipe.optimizer.schedule == "whole":
@@ -153,10 +160,6 @@ def _run_stages(state: State, desk: Desk) -> None:
         state.critic_optimizer = None
         save_weights(state.judged, desk.out / f"stage-{number + 1}.safetensors")
         save_state(state, desk.out / "state.pt", recipe)
-
-
-def _listing_key(stage: Stage) -> tuple[object, ...]:
-    return stage.sources, stage.source_weights, stage.favored, stage.favor
 
 
 def _run_stage(

@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from colorrt.errors import UsageError
+from colorrt.runtime.atomic import atomic_path
 from colorrt.training.augment import join, split
 from colorrt.training.data import Album
 from colorrt.training.networks import Trainee
@@ -80,14 +82,16 @@ def validate(
 def write_samples(
     path: Path, trainee: Trainee, objective: Objective, network: nn.Module, squares: Tensor, device: torch.device
 ) -> None:
-    """Write a PNG of gray, guess and original side by side, a row a photograph."""
+    """Write a PNG of gray, guess and original side by side, a row a photograph.
+
+    Raises UsageError when it cannot be written.
+    """
     luma, chroma = (tensor.to(device) for tensor in split(squares))
     guess = join(luma, guess_chroma(trainee, objective, network, luma))
     columns = [_pixels(luma.expand(-1, 3, -1, -1)), _pixels(guess), _pixels(join(luma, chroma))]
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    Image.fromarray(_lay_out(columns)).save(part, format="PNG")
-    part.replace(path)
+    with atomic_path(path, UsageError) as part:
+        Image.fromarray(_lay_out(columns)).save(part, format="PNG")
 
 
 def _lay_out(

@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from colorrt.errors import UsageError
+from colorrt.runtime.atomic import atomic_path
 from colorrt.training.networks import folded_state
 
 # Estimates of singular vectors and counters follow as they are: their average stands for nothing.
@@ -40,9 +42,11 @@ class Average:
 
 
 def save_weights(network: nn.Module, path: Path, state: Mapping[str, Tensor] | None = None) -> None:
-    """Write the state dict of `network` as safetensors, in one move: norms folded, batch norm's counters left out."""
+    """Write the state dict of `network` as safetensors, in one move: norms folded, batch norm's counters left out.
+
+    Raises UsageError when it cannot be written.
+    """
     tensors = folded_state(network, network.state_dict() if state is None else state)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(save(tensors))
-    part.replace(path)
+    with atomic_path(path, UsageError) as part:
+        part.write_bytes(save(tensors))

@@ -24,7 +24,10 @@ def train(
     data: Annotated[Path, typer.Option(help="Folder with the photographs: folders or tar shards.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoints, log, samples and weights.")],
     encoder: Annotated[
-        Path | None, typer.Option(help="The encoder's ImageNet weights: torchvision's resnet34 or resnet101.")
+        Path | None,
+        typer.Option(
+            help="The encoder's ImageNet weights: torchvision's resnet34 or resnet101, or EfficientNet-Lite's."
+        ),
     ] = None,
     start: Annotated[Path | None, typer.Option(help="Begin with these weights of the same network.")] = None,
     features: Annotated[Path | None, typer.Option(help="torchvision's vgg16_bn weights, for the feature loss.")] = None,
@@ -51,10 +54,14 @@ def train(
 
     if not data.exists():
         raise UsageError(f"{data}: there is no such folder; give --data the folder with the photographs")
-    if (steps is not None and steps < 1) or scale <= 0 or (threads is not None and threads < 1):
-        raise UsageError("--steps and --threads take 1 or more, --scale more than 0")
+    if (steps is not None and steps < 1) or not 0 < scale <= 16 or (threads is not None and threads < 1):
+        raise UsageError("--steps and --threads take 1 or more, --scale more than 0 and up to 16")
     if threads is not None:
         torch.set_num_threads(threads)
     asked = shrink(read_recipe(find_recipe(recipe)), steps, scale)
-    weights = run(asked, data, out, Files(encoder, start, features), device)
+    try:
+        weights = run(asked, data, out, Files(encoder, start, features), device)
+    except OSError as error:
+        where, why = error.filename or out, error.strerror or str(error)
+        raise UsageError(f"{where}: {why}; see to the disk, then call this again to go on") from error
     say(str(weights), err=False)

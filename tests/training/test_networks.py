@@ -12,7 +12,7 @@ from colorrt.errors import UsageError, WeightsError
 from colorrt.models.checkpoint import fill
 from colorrt.models.efficientnet import from_efficientnet
 from colorrt.models.lite import Lite, LiteShape, read_shape
-from colorrt.models.lite_bins import centers
+from colorrt.models.lite_bins import LiteBins, centers
 from colorrt.models.registry import FAMILIES
 from colorrt.models.vgg import VggFeatures
 from colorrt.training.bins import NEIGHBORS, bins_loss, color_weights, soft_target
@@ -260,3 +260,26 @@ def test_right_scores_cost_less_than_wrong_ones() -> None:
         scores[:, sure] = 4.0
         costs.append(float(bins_loss(scores, chroma, colors, weights)))
     assert costs[0] < costs[1]
+
+
+@pytest.mark.parametrize(("blocks", "size"), [(1, 80), (2, 48), (3, 64), (4, 32)])
+def test_scores_are_asked_for_the_color_at_the_place_they_are_decoded_to(blocks: int, size: int) -> None:
+    torch.manual_seed(3)
+    network = LiteBins(LiteShape((8, 8, 8, 8)[:blocks], 4)).eval()
+    colors = network.bins.centers
+    cells = size >> (5 - blocks)
+    step = size // cells
+    chosen = torch.randint(len(colors), (cells, cells))
+    scores = torch.full((1, len(colors), cells, cells), -30.0).scatter(1, chosen[None, None], 30.0)
+    exact = colors[chosen].permute(2, 0, 1)[None]
+    misses, costs = [], []
+    with torch.inference_mode():
+        decoded = network.decode(scores)
+        for offset in range(step):
+            misses.append(float((decoded[:, :, offset::step, offset::step] - exact).abs().mean()))
+            picture = torch.zeros(1, 2, size, size)
+            picture[:, :, offset::step, offset::step] = exact
+            costs.append(float(bins_loss(scores, picture, colors, torch.ones(len(colors)))))
+    asked = costs.index(min(costs))
+    # Interpolation puts a cell between its two middle pixels: either is as near, but for its edges.
+    assert misses[asked] == pytest.approx(min(misses), rel=0.2, abs=1e-6)

@@ -1,23 +1,15 @@
-"""Where a guess is compared with the truth, and which photographs it is about."""
+"""Where a guess is compared with the truth."""
 
 from __future__ import annotations
-
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from colorrt.models.lite import Lite, enlarge
-from colorrt.training.listing import list_photographs
 from colorrt.training.networks import Trainee, make_trainee
 from colorrt.training.objective import Lesson, Objective
-from colorrt.training.recipe import LossRecipe, NetworkRecipe, Stage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from colorrt.training.recipe import LossRecipe, NetworkRecipe
 
 CPU = torch.device("cpu")
 
@@ -79,14 +71,11 @@ def test_decoder_that_goes_to_full_size_is_compared_there() -> None:
     assert terms[0] == terms[1]
 
 
-def test_favored_photographs_are_drawn_more_often(save_photo: Callable[..., Path], tmp_path: Path) -> None:
-    for name in ("cats/0.png", "dogs/tiny__1.png", "dogs/2.png"):
-        save_photo(tmp_path / "album" / name, (200, 90, 40))
-    save_photo(tmp_path / "more" / "tiny__3.png", (30, 90, 140))
-    stage = Stage(32, 2, ("album", "more"), images=4, favored=("cats/*", "*tiny__*", "*1*"), favor=(3.0, 5.0, 7.0))
-    found = list_photographs(tmp_path, stage, 0.0)
-    weights = dict(zip((entry.name for entry in found.kept), found.weights, strict=True))
-    assert weights == {"cats/0.png": 3.0, "dogs/tiny__1.png": 5.0, "dogs/2.png": 1.0, "tiny__3.png": 5.0}
-    both = list_photographs(tmp_path, replace(stage, source_weights=(1.0, 2.0)), 0.0)
-    assert dict(zip((entry.name for entry in both.kept), both.weights, strict=True))["tiny__3.png"] == 10.0
-    assert list_photographs(tmp_path, replace(stage, favored=(), favor=()), 0.0).weights == ()
+def test_regions_larger_than_the_square_are_the_whole_square() -> None:
+    trainee, given = small_lite((24, 16, 12, 8)), lesson()
+    objective = Objective(LossRecipe(coarse=1.0, coarse_side=4096), trainee, None, None, None, CPU)
+    with torch.inference_mode():
+        answer = objective.answer(given)
+        found = objective.loss(given, answer)["coarse"]
+    means = answer.guess.mean(dim=(2, 3)) - given.chroma.mean(dim=(2, 3))
+    torch.testing.assert_close(found, means.abs().mean())

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from colorrt.errors import UsageError
+from colorrt.training.critic import Critic
 from colorrt.training.recipe import Recipe, shrink
 from colorrt.training.recipe_toml import find_recipe, read_recipe
 
@@ -60,6 +62,24 @@ def test_paper_without_its_gan_has_the_stability_term() -> None:
     assert recipe.loss.stability > 0
     assert recipe.loss.stability_noise == pytest.approx(30 / 255, abs=1e-3)
     assert {stage.kind for stage in recipe.stages} == {"supervised"}
+
+
+def test_folder_with_the_name_of_a_recipe_is_not_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lite").mkdir()
+    assert find_recipe("lite").name == "lite.toml"
+
+
+@pytest.mark.parametrize("scale", [0.01, 0.25, 0.4])
+def test_trial_of_a_gan_leaves_its_critic_a_place_to_look_at(scale: float) -> None:
+    recipe = shrink(read_recipe(find_recipe("deoldify-artistic")), 1, scale)
+    assert min(stage.size for stage in recipe.stages if stage.kind != "supervised") == 64
+    asked = recipe.critic
+    for blocks in (1, 2, asked.blocks):
+        least = replace(asked, blocks=blocks).least_size
+        assert Critic(2, blocks).eval()(torch.zeros(1, 3, least, least)).shape == (1, 1)
+        with pytest.raises(RuntimeError):
+            Critic(2, blocks).eval()(torch.zeros(1, 3, least // 2, least // 2))
 
 
 def test_path_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -123,6 +143,28 @@ def test_what_is_lacking_is_named(line: str, said: str, change: Changer) -> None
         ('sources = ["album"]', 'sources = ["album"]\nfavored = ["a*"]', "stage: favored and favor are equally many"),
         ("batch = 2", 'batch = 2\nfavored = ["a*"]\nfavor = [0]', "stage with favor = [0] is not above 0"),
         ("rarity = 3.0", 'compared_at = "half"', "loss: compared_at cannot be 'half', but full, decoder"),
+        ('sources = ["album"]', "sources = []", "stage: sources are empty"),
+        ('sources = ["album"]', 'sources = [""]', "stage: sources cannot hold ''"),
+        ('sources = ["album"]', 'sources = ["/album"]', "stage: sources cannot hold '/album', but patterns below"),
+        (
+            'sources = ["album"]',
+            'sources = ["album"]\nsource_weights = [0]',
+            "stage with source_weights = [0]: not above 0",
+        ),
+        ("seed = 3", "seed = -3", "recipe: seed = -3 is below 0"),
+        ("seed = 3", "seed = 3\ncache_gigabytes = -1", "recipe: cache_gigabytes = -1 is below 0"),
+        ("seed = 3", "seed = 3\ncache_gigabytes = nan", "recipe: cache_gigabytes = nan is no finite number"),
+        ("clip = 1.0", "clip = inf", "optimizer: clip = inf is no finite number"),
+        ("clip = 1.0", "second_beta = 1.5", "optimizer: second_beta = 1.5 is not at least 0, below 1"),
+        ("rarity = 3.0", "rebalance = 0.0", "loss: rebalance = 0.0 is not above 0"),
+        ("[loss]", "[critic]\nbetas = [0.9]\n[loss]", "critic: betas are two, from 0 to below 1"),
+        ("[loss]", "[critic]\ndropout = 1.0\n[loss]", "critic: dropout = 1.0 is no chance"),
+        ("[loss]", "[critic]\nblocks = 0\n[loss]", "critic: width and blocks are at least 1"),
+        (
+            "batch = 2",
+            'batch = 2\nkind = "gan"\ncritic_rate = 1e-4',
+            "stage with size = 32 is below the 64 that its critic",
+        ),
         ("rarity = 3.0", "coarse_side = 0", "loss: coarse_side = 0 is not above 0"),
         ("size = 32", "size = 40", "stage with size = 40 is no multiple of 16"),
         ("size = 32", "size = 0", "stage with size = 0 is no multiple of 16"),

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 import colorrt.training.data as room
 from colorrt.errors import UsageError
-from colorrt.training.data import Album, Photo, Plan, cut_batches, order_of, prefetch, square
+from colorrt.training.data import Album, Photo, Plan, cut_batches, decode, order_of, prefetch, square
 from colorrt.training.files import Entry, find_entries, is_held_out
 
 if TYPE_CHECKING:
@@ -119,6 +119,42 @@ def test_corrupt_photographs_are_counted_and_left_out(save_photo: Callable[..., 
     save_photo(tmp_path / "bomb.png", COLORS[1], pnginfo=bomb)
     album = album_of(tmp_path)
     assert (len(photos_of(album)), len(album.gray), len(album.corrupt)) == (1, 0, 4)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bad stream"), NotImplementedError("odd"), KeyError("tag")])
+def test_whatever_a_decoder_raises_is_damage(error: Exception, solid: Album, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("colorrt.training.data.decode", fail)
+    assert solid.photo(0) is None
+    assert solid.corrupt == {0}
+
+
+def test_lack_of_memory_is_no_damage(solid: Album, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("colorrt.training.data.decode", fail)
+    with pytest.raises(MemoryError):
+        solid.photo(0)
+    assert solid.corrupt == set()
+
+
+def test_photographs_are_turned_upright(save_photo: Callable[..., Path], tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # What is drawn as the right side is the top.
+    plain = save_photo(tmp_path / "plain.png", COLORS[0], (48, 30))
+    turned = save_photo(tmp_path / "turned.png", COLORS[0], (48, 30), exif=exif)
+    first, second = (decode(path.read_bytes(), 30) for path in (plain, turned))
+    np.testing.assert_array_equal(np.rot90(first, -1), second)
+
+
+def test_formats_that_start_programs_are_not_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "page.jpg"
+    Image.new("RGB", (40, 40), COLORS[0]).save(path, format="EPS")
+    with pytest.raises(UnidentifiedImageError):
+        decode(path.read_bytes(), 40)
 
 
 def test_photograph_that_vanishes_is_counted_as_corrupt(folder: Path) -> None:
