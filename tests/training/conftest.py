@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,8 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
+import colorrt.training.train as room
 from colorrt.models.efficientnet import Encoder
+from colorrt.training.logs import Progress
 from colorrt.training.recipe_toml import read_recipe
+from colorrt.training.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,3 +132,13 @@ def recipe_toml(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_recipe(recipe_toml: Path) -> Recipe:
     return read_recipe(recipe_toml)
+
+
+@pytest.fixture(scope="session")
+def out(tiny_recipe: Recipe, album: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that ran to its end, logged every second step."""
+    out = tmp_path_factory.mktemp("trained") / "new" / "folder"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "LOG_STEPS", 2)
+        assert train(tiny_recipe, album, out, progress=Progress(io.StringIO())) == out / "weights.safetensors"
+    return out
