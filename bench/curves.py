@@ -113,6 +113,11 @@ def write_curves(
         unfinished.write_bytes(encoded.getvalue())
 
 
+def check_plotting() -> None:
+    """Raise BackendError if matplotlib is missing: to be called before anything is measured for a plot."""
+    new_figure()
+
+
 def new_figure() -> Figure:
     """Return an empty figure of 1200 x 800 pixels. Raises BackendError if matplotlib is missing."""
     try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from colorrt.bench.curves import CurvePoint, saturation_curve, write_curves
-from colorrt.bench.photos import photo_names, read_rgb_photos
+from colorrt.bench.photos import read_rgb_photos
 from colorrt.bench.quality import Quality, gray_of, measure, summarize
-from colorrt.bench.sheet import even_choice, write_sheet
+from colorrt.bench.sheet import even_choice, thumbnail, write_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,48 +21,64 @@ if TYPE_CHECKING:
 SHEET_TITLES = ("gray", "colorrt", "original")
 
 
+class SheetRows:
+    """Called with each photograph; keeps up to 24 of them, spread evenly, for a contact sheet.
+
+    They are kept at the size that the sheet shows, for at full size 24 photographs of a camera are gigabytes.
+    `names`: of all photographs that may come, as `photo_names` gives them.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._shown = {names[index] for index in even_choice(len(names))}
+        self._rows: list[tuple[NDArray[np.uint8], ...]] = []
+
+    def __call__(self, name: str, original: NDArray[np.uint8], colored: NDArray[np.uint8]) -> None:
+        """Take in one photograph: original and colored version, (H, W, 3) uint8 each."""
+        if name in self._shown:
+            self._rows.append(tuple(map(thumbnail, (gray_of(original), colored, original))))
+
+    def write(self, path: Path) -> bool:
+        """Write the sheet as a PNG; return False, and write nothing, when none of the chosen ones came.
+
+        Raises what `colorrt.runtime.atomic.atomic_path` raises.
+        """
+        if self._rows:
+            write_sheet(path, self._rows, SHEET_TITLES)
+        return bool(self._rows)
+
+
 def evaluate_photos(
     colorizer: Colorizer,
     photos: Path,
     saturation: float | None,
-    sheet: Path | None,
     on_skip: Callable[[str, str], None],
-    on_picture: Callable[[str, NDArray[np.uint8], NDArray[np.uint8]], None] | None = None,
+    on_picture: Sequence[Callable[[str, NDArray[np.uint8], NDArray[np.uint8]], None]] = (),
 ) -> Quality:
     """Color the luma of each photograph and compare the result with the photograph.
 
-    `photos`: a folder or a tar archive. `sheet`: where to write a contact sheet of up to 24 of them (PNG), or None.
-    `on_skip` is told the name of a photograph that cannot be read, and why; `on_picture` the name, original and colored
-    version, (H, W, 3) uint8, of every other one.
+    `photos`: what `read_rgb_photos` takes. `on_skip` is told the name of a photograph that cannot be read, and why;
+    each of `on_picture` the name, original and colored version, (H, W, 3) uint8, of every other one.
 
     Raises UsageError or PictureError when there is nothing to read, BackendError when scikit-image is missing.
     """
-    names = photo_names(photos)
-    shown = {names[index] for index in even_choice(len(names))}
     rows = []
-    pictures = []
     for name, original in read_rgb_photos(photos, on_skip):
         colored = colorizer.colorize(original, saturation)
         rows.append(measure(original, colored, name))
-        if on_picture is not None:
-            on_picture(name, original, colored)
-        if sheet is not None and name in shown:
-            pictures.append((gray_of(original), colored, original))
-    if sheet is not None and pictures:
-        write_sheet(sheet, pictures, SHEET_TITLES)
+        for told in on_picture:
+            told(name, original, colored)
     return summarize(rows)
 
 
-def draw_curve(
+def measure_curve(
     colorizer: Colorizer,
     photos: Path,
     saturations: Sequence[float],
-    path: Path,
     on_skip: Callable[[str, str], None] | None = None,
 ) -> tuple[CurvePoint, ...]:
-    """Measure PSNR and colorfulness at each saturation, and draw them into a PNG at `path`.
+    """Measure PSNR and colorfulness at each saturation.
 
-    Raises what `evaluate_photos` raises, and BackendError when matplotlib is missing.
+    Raises UsageError or PictureError when there is nothing to read.
     """
     last: list[Any] = [None, None, None]
 
@@ -75,7 +91,12 @@ def draw_curve(
         return rgb
 
     originals = (original for _, original in read_rgb_photos(photos, on_skip))
-    points = saturation_curve(originals, colorize, saturations)
-    name = f"{colorizer.contract.model}, render factor {colorizer.render_factor}"
-    write_curves(path, {name: points})
-    return points
+    return saturation_curve(originals, colorize, saturations)
+
+
+def draw_curve(colorizer: Colorizer, points: Sequence[CurvePoint], path: Path) -> None:
+    """Draw what `measure_curve` measured into a PNG at `path`.
+
+    Raises BackendError when matplotlib is missing, and what `colorrt.runtime.atomic.atomic_path` raises.
+    """
+    write_curves(path, {f"{colorizer.contract.model}, render factor {colorizer.render_factor}": points})

@@ -1,12 +1,14 @@
-"""Photos to measure on, one after another from a folder or a tar archive."""
+"""Photos to measure on, one after another from a folder, a tar archive or a folder of such archives."""
 
 from __future__ import annotations
 
 import io
+import lzma
 import stat
 import tarfile
 import zlib
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.formats import PICTURE_SUFFIXES
+from colorrt.training.files import SHARD_ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +31,16 @@ PHOTO_SUFFIXES = PICTURE_SUFFIXES - {".tga"}
 # Pillow knows further formats, and some of them start programs to decode: not for files from anywhere.
 _FORMATS = sorted({kind for suffix, kind in Image.registered_extensions().items() if suffix in PHOTO_SUFFIXES})
 
-_TAR_FAILURES = (tarfile.TarError, OSError, EOFError, zlib.error)
+_TAR_FAILURES = (tarfile.TarError, OSError, EOFError, lzma.LZMAError, zlib.error)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A folder or an archive with the names of its pictures; `prefix` tells them from those of other archives."""
+
+    path: Path
+    names: list[str]
+    prefix: str = ""
 
 
 def photo_names(source: Path) -> list[str]:
@@ -36,29 +48,19 @@ def photo_names(source: Path) -> list[str]:
 
     Names are relative, with forward slashes; a folder and the archive made of it give the same list. Hidden
     files, and files without a suffix of `PHOTO_SUFFIXES`, are left out. Nothing is decoded.
+    Of a folder without pictures, those in its tar shards (files that end as `SHARD_ENDINGS` says, at any depth) are
+    taken in their place, each under the name of its shard and its own: `a.tar/b.jpg`.
 
-    Raises UsageError if `source` is missing, is neither a folder nor a tar archive, or holds no picture;
-    PictureError if the archive is damaged.
+    Raises UsageError if `source` is missing, is neither a folder nor a tar archive, or holds no picture, or if one of
+    the shards is no tar archive; PictureError if an archive is damaged.
     """
-    if source.is_dir():
-        names = sorted(_files_of(source))
-    elif source.exists():
-        with _opened(source) as archive:
-            names = sorted(_members_of(archive, source))
-    else:
-        raise UsageError(f"{source} does not exist; name a folder of photos or a tar archive of them")
-    if not names:
-        raise UsageError(
-            f"{source} holds no pictures ({', '.join(sorted(PHOTO_SUFFIXES))}); "
-            "name a folder of photos or a tar archive of them"
-        )
-    return names
+    return _names_in(_places(source))
 
 
 def read_rgb_photos(
     source: Path, on_skip: Callable[[str, str], None] | None = None
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Iterate over the photos of a folder or a tar archive as (name, picture), in the order of `photo_names`.
+    """Iterate over the photos of a folder, an archive or shards as (name, picture), in the order of `photo_names`.
 
     picture: (H, W, 3) uint8 sRGB as `decode_rgb` gives it. One picture is in memory at a time.
     `on_skip` is told the name of each entry that cannot be read or decoded, and the reason; the others go on.
@@ -66,7 +68,7 @@ def read_rgb_photos(
     Raises, at the call, what `photo_names` raises; while iterating, PictureError if not one picture can be
     read.
     """
-    return _decoded(source, photo_names(source), on_skip)
+    return _decoded(source, _places(source), on_skip)
 
 
 def decode_rgb(encoded: bytes) -> NDArray[np.uint8]:
@@ -93,25 +95,56 @@ def decode_rgb(encoded: bytes) -> NDArray[np.uint8]:
         raise PictureError(_reason(error)) from error
 
 
+def _places(source: Path) -> list[_Place]:
+    """Find where the pictures of a source lie, in the order of their names; none of the places is without any."""
+    if source.is_dir():
+        places = [_Place(source, sorted(_files_of(source, _is_picture_name)))]
+        if not places[0].names:
+            # Names of shards end in a slash here: so sorted, prefix and name together are sorted too.
+            shards = sorted(f"{name}/" for name in _files_of(source, _is_shard_name))
+            places = [_in_archive(source / shard, shard) for shard in shards]
+    elif source.exists():
+        places = [_in_archive(source)]
+    else:
+        raise UsageError(f"{source} does not exist; name a folder of photos or a tar archive of them")
+    places = [place for place in places if place.names]
+    if not places:
+        raise UsageError(
+            f"{source} holds no pictures ({', '.join(sorted(PHOTO_SUFFIXES))}); "
+            "name a folder of photos or of tar archives of them, or one such archive"
+        )
+    return places
+
+
+def _in_archive(path: Path, prefix: str = "") -> _Place:
+    with _opened(path) as archive:
+        return _Place(path, sorted(_members_of(archive, path)), prefix)
+
+
+def _names_in(places: list[_Place]) -> list[str]:
+    return [place.prefix + name for place in places for name in place.names]
+
+
 def _decoded(
-    source: Path, names: list[str], on_skip: Callable[[str, str], None] | None
+    source: Path, places: list[_Place], on_skip: Callable[[str, str], None] | None
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     found = False
     reason = ""
-    with _reader(source) as read:
-        for name in names:
-            try:
-                picture = decode_rgb(read(name))
-            except (PictureError, *_TAR_FAILURES) as error:
-                reason = _reason(error)
-                if on_skip is not None:
-                    on_skip(name, reason)
-                continue
-            found = True
-            yield name, picture
+    for place in places:
+        with _reader(place.path) as read:
+            for name in place.names:
+                try:
+                    picture = decode_rgb(read(name))
+                except (PictureError, *_TAR_FAILURES) as error:
+                    reason = _reason(error)
+                    if on_skip is not None:
+                        on_skip(place.prefix + name, reason)
+                    continue
+                found = True
+                yield place.prefix + name, picture
     if not found:
         raise PictureError(
-            f"{source}: none of its {len(names)} pictures can be read (the last one: {reason}); "
+            f"{source}: none of its {len(_names_in(places))} pictures can be read (the last one: {reason}); "
             "check that they open in a viewer"
         )
 
@@ -143,16 +176,16 @@ def _opened(source: Path) -> Iterator[tarfile.TarFile]:
     except _TAR_FAILURES as error:
         raise UsageError(
             f"{source} is not a folder and cannot be read as a tar archive; "
-            "name a folder of photos or a tar archive of them"
+            "pack it once more, or name a folder of photos or a tar archive of them"
         ) from error
     with archive:
         yield archive
 
 
-def _files_of(folder: Path) -> Iterator[str]:
+def _files_of(folder: Path, wanted: Callable[[str], bool]) -> Iterator[str]:
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
-        if _is_picture_name(name) and path.is_file():
+        if wanted(name) and path.is_file():
             yield name
 
 
@@ -168,8 +201,15 @@ def _members_of(archive: tarfile.TarFile, source: Path) -> dict[str, tarfile.Tar
 
 
 def _is_picture_name(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.suffix.lower() in PHOTO_SUFFIXES and not any(part.startswith(".") for part in path.parts)
+    return PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES and not _is_hidden(name)
+
+
+def _is_shard_name(name: str) -> bool:
+    return name.lower().endswith(SHARD_ENDINGS) and not _is_hidden(name)
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in PurePosixPath(name).parts)
 
 
 def _reason(error: BaseException) -> str:

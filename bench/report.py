@@ -29,7 +29,8 @@ def write_report(path: Path, figures: Mapping[str, Any], curve: bytes | None, sh
     figures: what `colorrt eval --json` writes. curve, sheet: PNG files as bytes, shown where given.
     The page loads nothing: no scripts, fonts or links; the pictures are inside.
     """
-    path.write_text(make_report(figures, curve, sheet), encoding="utf-8")
+    # Names of files may hold bytes that are no UTF-8; Python gives them as signs that UTF-8 cannot write.
+    path.write_text(make_report(figures, curve, sheet), encoding="utf-8", errors="backslashreplace")
 
 
 def make_report(figures: Mapping[str, Any], curve: bytes | None, sheet: bytes | None) -> str:

@@ -39,8 +39,8 @@ def contact_sheet(
     """Lay out rows of pictures, `columns` rows side by side, under small headings.
 
     rows: pictures that belong together, one for each title: (H, W, 3) RGB or (H, W) gray, uint8, of any size.
-    Each is scaled as a whole into a cell `height` pixels high and as wide as the widest picture needs, but at
-    most 1.5 `height`. Rows go to the right first, then down.
+    Each is scaled as a whole, as `thumbnail` does, into a cell `height` pixels high and as wide as the widest picture
+    needs, but at most 1.5 `height`. Rows go to the right first, then down.
 
     Returns (H, W, 3) uint8, dark neutral gray between the pictures.
 
@@ -48,7 +48,8 @@ def contact_sheet(
     """
     _check(rows, titles, columns, height)
     columns = min(columns, len(rows))
-    cell_width = _cell_width(rows, height)
+    scaled = [[thumbnail(picture, height) for picture in row] for row in rows]
+    cell_width = max(picture.shape[1] for row in scaled for picture in row)
     font = ImageFont.load_default(size=max(10, height / 12))
     heading = round(font.getbbox("Ag")[3]) + 2 * _GAP
     step_x = len(titles) * (cell_width + _GAP) - _GAP + _MARGIN
@@ -61,14 +62,30 @@ def contact_sheet(
         for place, title in enumerate(titles):
             middle = _MARGIN + column * step_x + place * (cell_width + _GAP) + cell_width / 2
             pen.text((middle, heading / 2), title, fill=_INK, font=font, anchor="mm")
-    for index, row in enumerate(rows):
+    for index, row in enumerate(scaled):
         line, column = divmod(index, columns)
         for place, picture in enumerate(row):
-            scaled = _fitted(picture, cell_width, height)
-            left = _MARGIN + column * step_x + place * (cell_width + _GAP) + (cell_width - scaled.width) // 2
-            top = heading + line * step_y + (height - scaled.height) // 2
-            sheet.paste(scaled, (left, top))
+            left = _MARGIN + column * step_x + place * (cell_width + _GAP) + (cell_width - picture.shape[1]) // 2
+            top = heading + line * step_y + (height - picture.shape[0]) // 2
+            sheet.paste(Image.fromarray(picture), (left, top))
     return np.array(sheet)
+
+
+def thumbnail(picture: NDArray[np.uint8], height: int = 160) -> NDArray[np.uint8]:
+    """Scale a picture to what `contact_sheet` shows of it: a sheet of thumbnails is the sheet of the pictures.
+
+    picture: (H, W, 3) RGB or (H, W) gray, uint8, of any size. height: that of a cell, in pixels, at least 1.
+
+    Returns (h, w, 3) uint8, the largest that fits into `height` times 1.5 `height`.
+    """
+    image = Image.fromarray(picture).convert("RGB")
+    width = max(1, round(height * _WIDEST))
+    scale = min(width / image.width, height / image.height)
+    size = (
+        min(width, max(1, round(image.width * scale))),
+        min(height, max(1, round(image.height * scale))),
+    )
+    return np.array(image.resize(size, Image.Resampling.LANCZOS))
 
 
 def write_sheet(
@@ -99,19 +116,3 @@ def _check(rows: Sequence[Sequence[NDArray[Any]]], titles: Sequence[str], column
             raise ValueError(
                 f"row {index} has {len(row)} pictures for {len(titles)} titles; give one picture for each title"
             )
-
-
-def _cell_width(rows: Sequence[Sequence[NDArray[np.uint8]]], height: int) -> int:
-    aspect: float = max(picture.shape[1] / picture.shape[0] for row in rows for picture in row)
-    return max(1, round(height * min(aspect, _WIDEST)))
-
-
-def _fitted(picture: NDArray[np.uint8], width: int, height: int) -> Image.Image:
-    """Scale a picture as a whole to the largest size that fits into the cell."""
-    image = Image.fromarray(picture).convert("RGB")
-    scale = min(width / image.width, height / image.height)
-    size = (
-        min(width, max(1, round(image.width * scale))),
-        min(height, max(1, round(image.height * scale))),
-    )
-    return image.resize(size, Image.Resampling.LANCZOS)

@@ -21,7 +21,10 @@ CURVE_SATURATIONS = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 @app.command(name="eval")
 @guarded
 def evaluate(
-    photos: Annotated[Path, typer.Argument(help="Color photographs: a folder or a .tar.", metavar="FOLDER_OR_TAR")],
+    photos: Annotated[
+        Path,
+        typer.Argument(help="Color photographs: a folder with some or with tar shards, or one tar.", metavar="PHOTOS"),
+    ],
     engine: Annotated[Path | None, typer.Option(help="An artifact; without it, the model that ships.")] = None,
     render_factor: Annotated[int | None, typer.Option(help="Render factor, 1 to 64; 16 if not given.")] = None,
     saturation: Annotated[float | None, typer.Option(help="Saturation; the model's own if not given.")] = None,
@@ -49,8 +52,10 @@ def evaluate(
     Each photograph is reduced to its luma, colored, and compared with itself.
     """
     try:
-        from colorrt.bench.evaluation import draw_curve, evaluate_photos
+        from colorrt.bench.curves import check_plotting
+        from colorrt.bench.evaluation import SheetRows, draw_curve, evaluate_photos, measure_curve
         from colorrt.bench.extras import Extras
+        from colorrt.bench.photos import photo_names
         from colorrt.bench.report import write_report
     except ImportError as error:
         raise needs("bench", error) from error
@@ -68,12 +73,19 @@ def evaluate(
             f"{colorizer.upsample} upsampling, {colorizer.backend}"
         )
         extras = Extras(colorizer, frechet=frechet, stability=stability)
+        if curve is not None or report is not None:
+            check_plotting()
         with tempfile.TemporaryDirectory() as folder:
             if report is not None:
                 # The page shows both, whether they are also asked for as files or not.
                 sheet, curve = sheet or Path(folder) / "sheet.png", curve or Path(folder) / "curve.png"
+            rows = None if sheet is None else SheetRows(photo_names(photos))
             quality = evaluate_photos(
-                colorizer, photos, saturation, sheet, lambda name, reason: say(f"skipped {name}: {reason}"), extras
+                colorizer,
+                photos,
+                saturation,
+                lambda name, reason: say(f"skipped {name}: {reason}"),
+                [extras] if rows is None else [extras, rows],
             )
             _print(quality)
             table = {
@@ -85,18 +97,29 @@ def evaluate(
                 **quality.as_json(),
                 **extras.as_json(),
             }
-            _print_extras(table)
+            _print_extras(table, photos)
+            # Before all that can still fail, and again with the curve: measuring that takes about as long once more.
+            _write_json(json_file, table)
+            has_sheet = sheet is not None and rows is not None and rows.write(sheet)
             if curve is not None:
-                points = draw_curve(colorizer, photos, CURVE_SATURATIONS, curve)
+                points = measure_curve(colorizer, photos, CURVE_SATURATIONS)
                 table["curve"] = [asdict(point) for point in points]
                 for point in points:
                     figures = f"{point.psnr_db:.2f} dB at colorfulness {point.colorfulness:.1f}"
                     typer.echo(f"saturation {point.saturation:4.2f}: {figures}")
+                _write_json(json_file, table)
+                draw_curve(colorizer, points, curve)
             if report is not None and sheet is not None and curve is not None:
                 with atomic_path(report, UsageError) as part:
-                    write_report(part, table, curve.read_bytes(), sheet.read_bytes())
-    if json_file is not None:
-        with atomic_path(json_file, UsageError) as part:
+                    write_report(part, table, curve.read_bytes(), sheet.read_bytes() if has_sheet else None)
+
+
+def _write_json(path: Path | None, table: dict[str, Any]) -> None:
+    from colorrt.errors import UsageError
+    from colorrt.runtime.atomic import atomic_path
+
+    if path is not None:
+        with atomic_path(path, UsageError) as part:
             part.write_text(json.dumps(table, indent=1), encoding="utf-8")
 
 
@@ -112,9 +135,11 @@ def _print(quality: Quality) -> None:
         typer.echo(f"{name:<12} {ours:>9.2f} {gray:>8.2f} " + ("" if original is None else f"{original:>9.2f}"))
 
 
-def _print_extras(table: dict[str, Any]) -> None:
+def _print_extras(table: dict[str, Any], photos: Path) -> None:
     if table.get("frechet"):
         typer.echo(f"{'Frechet':<12} {table['frechet']['colored']:>9.2f} {table['frechet']['gray']:>8.2f} {0:>9.2f}")
+    elif "frechet" in table:
+        say(f"{photos}: no Frechet distance, for it compares sets and needs two photographs or more; give more")
     if table.get("stability"):
         found = table["stability"]
         typer.echo(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from colorrt.bench.bands import BandErrors, chroma_levels
 from colorrt.bench.quality import gray_of
-from colorrt.bench.report import make_report
+from colorrt.bench.report import make_report, write_report
 from colorrt.bench.stability import Stability, compare_guesses, disturb, summarize_stability
 from colorrt.cli import load_commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -160,10 +160,19 @@ def test_evaluation_writes_one_page_with_everything_inside(photos: Path, tiny_on
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figures.json", "page.html", "photos"]
 
 
-def test_page_does_without_what_was_not_measured(save_gray: Callable[..., Path]) -> None:
-    row = {"name": "a", "psnr_db": 24.0, "gray_psnr_db": 22.0, "colorfulness": 20.0, "colorfulness_original": 40.0}
+def plain_figures(name: str) -> dict[str, Any]:
+    row = {"name": name, "psnr_db": 24.0, "gray_psnr_db": 22.0, "colorfulness": 20.0, "colorfulness_original": 40.0}
     figures = {**row, "model": "lite", "render_factor": 16, "saturation": 1.2, "pictures": 1, "weights_sha256": "0"}
-    figures |= {"ab_mae": 9.0, "gray_ab_mae": 11.0, "de2000": 10.0, "gray_de2000": 11.5, "per_picture": [row]}
+    return figures | {"ab_mae": 9.0, "gray_ab_mae": 11.0, "de2000": 10.0, "gray_de2000": 11.5, "per_picture": [row]}
+
+
+def test_page_is_written_whatever_bytes_are_in_a_name(tmp_path: Path) -> None:
+    write_report(tmp_path / "page.html", plain_figures("łódź \udce9.png"), None, None)
+    assert "<td>łódź \\udce9.png</td>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_page_does_without_what_was_not_measured() -> None:
+    figures = plain_figures("a")
     page = make_report(figures, None, None)
     assert "24.00" in page
     assert "+2.00" in page

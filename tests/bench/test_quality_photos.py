@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -128,6 +129,73 @@ def test_tar_that_is_cut_off_says_so(folder: Path, kind: str) -> None:
     path.write_bytes(whole[: len(whole) // 3])
     with pytest.raises(PictureError, match="cut off or damaged"):
         read_rgb_photos(path)
+
+
+def test_tar_that_is_damaged_inside_says_so(folder: Path) -> None:
+    (folder / "big.png").write_bytes(np.random.default_rng(0).bytes(100_000))
+    path = packed(folder, "w:xz")
+    whole = bytearray(path.read_bytes())
+    middle = len(whole) // 2
+    whole[middle : middle + 64] = bytes(64)
+    path.write_bytes(whole)
+    with pytest.raises(PictureError, match="cut off or damaged"):
+        read_rgb_photos(path)
+
+
+@pytest.fixture
+def shards(folder: Path, tmp_path: Path) -> Path:
+    """A folder without pictures, with shards of every kind that hold the same ones."""
+    root = tmp_path / "shards"
+    (root / "deep").mkdir(parents=True)
+    for name, kind in {
+        "b.tar": "w",
+        "b.tar.gz": "w:gz",
+        "a.TGZ": "w:gz",
+        "c.tar.bz2": "w:bz2",
+        "deep/a.tar.xz": "w:xz",
+    }.items():
+        shutil.move(packed(folder, kind), root / name)
+    shutil.copy(root / "b.tar", root / ".hidden.tar")
+    (root / "notes.txt").write_text("no picture")
+    return root
+
+
+def test_folder_of_shards_gives_what_its_shards_give(folder: Path, shards: Path) -> None:
+    within = photo_names(folder)
+    found = list(read_rgb_photos(shards))
+    names = ["a.TGZ", "b.tar.gz", "b.tar", "c.tar.bz2", "deep/a.tar.xz"]
+    assert [name for name, _ in found] == [f"{shard}/{name}" for shard in names for name in within]
+    assert [name for name, _ in found] == sorted(photo_names(shards)) == photo_names(shards)
+    expected = [picture for _, picture in read_rgb_photos(folder)] * len(names)
+    assert all(np.array_equal(picture, one) for (_, picture), one in zip(found, expected, strict=True))
+
+
+def test_shards_beside_pictures_are_left_out(shards: Path) -> None:
+    (shards / "deep/one.png").write_bytes(encoded(photo(1)))
+    assert photo_names(shards) == ["deep/one.png"]
+
+
+def test_corrupt_picture_of_a_shard_is_named_with_its_shard(folder: Path, shards: Path) -> None:
+    (folder / "words.jpg").write_bytes(b"this is no picture")
+    shutil.move(packed(folder), shards / "b.tar")
+    skipped: list[str] = []
+    assert len(list(read_rgb_photos(shards, lambda name, _: skipped.append(name)))) == 5 * 4
+    assert skipped == ["b.tar/words.jpg"]
+
+
+@pytest.mark.parametrize("name", ["b.tar", "a.TGZ", "deep/a.tar.xz"])
+def test_shard_that_is_cut_off_is_named_before_anything_is_read(shards: Path, name: str) -> None:
+    whole = (shards / name).read_bytes()
+    (shards / name).write_bytes(whole[: len(whole) // 3])
+    with pytest.raises(PictureError, match=f"{name} is cut off or damaged"):
+        read_rgb_photos(shards)
+
+
+def test_shards_without_pictures_are_refused(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "empty.tar", "w"):
+        pass
+    with pytest.raises(UsageError, match="holds no pictures"):
+        photo_names(tmp_path)
 
 
 def test_links_in_a_tar_are_not_followed(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from colorrt.bench.sheet import contact_sheet, even_choice, write_sheet
+from colorrt.bench.sheet import contact_sheet, even_choice, thumbnail, write_sheet
 from colorrt.errors import ColorrtError
 
 if TYPE_CHECKING:
@@ -133,6 +133,30 @@ def test_sizes_below_one_are_refused(columns: int, height: int) -> None:
 def test_sheet_without_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one row"):
         contact_sheet([], TITLES)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(1, 90), st.integers(1, 90)), min_size=1, max_size=3), st.integers(1, 40))
+def test_sheet_of_thumbnails_is_the_sheet_of_the_pictures(sizes: list[tuple[int, int]], height: int) -> None:
+    generator = np.random.default_rng(0)
+    rows = [[generator.integers(0, 256, (*size, 3), dtype=np.uint8)] for size in sizes]
+    small = [[thumbnail(picture, height) for picture in row] for row in rows]
+    assert np.array_equal(contact_sheet(small, ["a"], 2, height), contact_sheet(rows, ["a"], 2, height))
+
+
+@pytest.mark.parametrize(("height", "width"), [(480, 331), (500, 345), (700, 20), (400, 600), (30, 40)])
+def test_picture_as_wide_as_its_cell_or_narrower_is_as_high_as_its_cell(height: int, width: int) -> None:
+    top, bottom, *_ = box(contact_sheet([[flat(RED, height, width)]], [""]), RED)
+    assert bottom - top == 160
+
+
+def test_thumbnail_is_never_larger_than_a_cell() -> None:
+    for size in ((4000, 6000), (6000, 4000), (90, 2000), (2000, 9), (1, 1)):
+        small = thumbnail(np.zeros((*size, 3), np.uint8))
+        assert small.dtype == np.uint8
+        assert small.shape[0] <= 160
+        assert small.shape[1] <= 240
+        assert small.shape[0] == 160 or small.shape[1] == 240
 
 
 @given(st.integers(0, 500), st.integers(1, 40))
