@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 NETWORKS = ("lite", "lite-bins", "deoldify-artistic", "deoldify-wide", "ipol")
@@ -157,6 +158,13 @@ class Stage:
     """In a GAN: the generator's turn comes when the critic's loss is below it."""
     save_every: int = 100
     """In a GAN: steps between the weights that are kept to choose from."""
+
+    def count_steps(self, photographs: int) -> int:
+        """Return how many steps the stage takes where it has so many photographs."""
+        if self.steps:
+            return self.steps
+        images = self.images or self.epochs * photographs
+        return max(1, math.ceil(images / (self.batch * self.accumulate)))
 
 
 @dataclass(frozen=True)

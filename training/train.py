@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import threading
 import time
@@ -132,7 +131,7 @@ def _run_stages(state: State, desk: Desk) -> None:
     shelf = Shelf(desk.data, recipe.holdout, desk.out, desk.progress.say)
     # All of them before the first step: a stage without photographs is not found out after a day.
     listings = [shelf.listing(stage) for stage in recipe.stages]
-    totals = [_count_steps(stage, len(found.kept)) for stage, found in zip(recipe.stages, listings, strict=True)]
+    totals = [stage.count_steps(len(found.kept)) for stage, found in zip(recipe.stages, listings, strict=True)]
     costs = [
         total * stage.batch * stage.accumulate * stage.size**2
         for total, stage in zip(totals, recipe.stages, strict=True)
@@ -283,13 +282,6 @@ def _set_modes(state: State, recipe: Recipe) -> None:
     for other in (state.side, state.critic):
         if other is not None:
             other.train()
-
-
-def _count_steps(stage: Stage, photographs: int) -> int:
-    if stage.steps:
-        return stage.steps
-    images = stage.images or stage.epochs * photographs
-    return max(1, math.ceil(images / (stage.batch * stage.accumulate)))
 
 
 def _weigh_colors(state: State, desk: Desk, album: Album, stage: Stage) -> None:
