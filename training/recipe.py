@@ -182,6 +182,8 @@ class Recipe:
     """Share of the photographs kept for validation, chosen by their names."""
     cache_gigabytes: float = 2.0
     """Decoded photographs kept in memory."""
+    blend: float = 0.0
+    """Share of the weights that the training began with (`--start`) in those of its end."""
 
 
 def shrink(recipe: Recipe, steps: int | None, scale: float) -> Recipe:

@@ -135,6 +135,7 @@ def _check(recipe: Recipe) -> None:
     _rule(0 <= network.feature_dropout < 1, f"network: feature_dropout = {network.feature_dropout} is no chance")
     _rule(0 <= recipe.holdout < 1, f"recipe: holdout = {recipe.holdout} is not at least 0 and below 1")
     _rule(recipe.short_side >= 16, f"recipe: short_side = {recipe.short_side} is less than 16")
+    _rule(0 <= recipe.blend < 1, f"recipe: blend = {recipe.blend} is not at least 0 and below 1")
     _rule(recipe.seed >= 0, f"recipe: seed = {recipe.seed} is below 0")
     _rule(recipe.cache_gigabytes >= 0, f"recipe: cache_gigabytes = {recipe.cache_gigabytes} is below 0")
     _rule(

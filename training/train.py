@@ -85,6 +85,8 @@ def train(
     there.
     """
     files, progress = files or Files(), progress or Progress()
+    if recipe.blend and files.start is None:
+        raise UsageError("the recipe mixes the weights that it begins with into its own: give them as --start FILE")
     place = choose_device(device)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -120,10 +122,9 @@ def train(
     desk.log.rewind(*((state.stage, state.step) if saved is not None else (-1, -1)))
     with interruptible(stop):
         _run_stages(state, desk)
-    weights = out / "weights.safetensors"
-    save_weights(state.judged, weights)
     desk.log.close()
-    return weights
+    save_weights(state.judged, out / "weights.safetensors", files.start, recipe.blend)
+    return out / "weights.safetensors"
 
 
 def _run_stages(state: State, desk: Desk) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from colorrt.errors import UsageError
+from colorrt.errors import UsageError, WeightsError
+from colorrt.models.checkpoint import load_state
+from colorrt.models.norms import fold_norms
 from colorrt.runtime.atomic import atomic_path
 from colorrt.training.networks import folded_state
 
@@ -41,12 +42,27 @@ class Average:
                     mean.copy_(value)
 
 
-def save_weights(network: nn.Module, path: Path, state: Mapping[str, Tensor] | None = None) -> None:
+def save_weights(network: nn.Module, path: Path, start: Path | None = None, share: float = 0.0) -> None:
     """Write the state dict of `network` as safetensors, in one move: norms folded, batch norm's counters left out.
 
-    Raises UsageError when it cannot be written.
+    `share` (0..1) of the weights are those in the file `start`: between what a training began with and what it came
+    to, networks often judge best what neither was trained on.
+    Source: Wortsman et al., Robust fine-tuning of zero-shot models, 2022.
+    Raises UsageError when it cannot be written, WeightsError when `start` is of another network.
     """
-    tensors = folded_state(network, network.state_dict() if state is None else state)
+    tensors = folded_state(network, network.state_dict())
+    if start is not None and share:
+        tensors = _mix(tensors, start, share)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path, UsageError) as part:
         part.write_bytes(save(tensors))
+
+
+def _mix(tensors: dict[str, Tensor], start: Path, share: float) -> dict[str, Tensor]:
+    first = fold_norms(load_state(start))
+    if any(name not in first or first[name].shape != value.shape for name, value in tensors.items()):
+        raise WeightsError(f"{start}: these are not weights of the network that was trained; give --start its own")
+    return {
+        name: torch.lerp(value, first[name].to(value.dtype), share) if value.is_floating_point() else value
+        for name, value in tensors.items()
+    }

@@ -16,7 +16,7 @@ def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="A .toml file, or the name of a recipe that ships: lite, ipol-video, deoldify-artistic, "
+            help="A .toml file, or the name of a recipe that ships: lite, lite-finish, ipol-video, deoldify-artistic, "
             "deoldify-stable, deoldify-video.",
             metavar="RECIPE",
         ),

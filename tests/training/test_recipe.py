@@ -13,7 +13,7 @@ from colorrt.training.critic import Critic
 from colorrt.training.recipe import Recipe, shrink
 from colorrt.training.recipe_toml import find_recipe, read_recipe
 
-SHIPPED = ("lite", "ipol-video", "deoldify-artistic", "deoldify-stable", "deoldify-video")
+SHIPPED = ("lite", "lite-finish", "ipol-video", "deoldify-artistic", "deoldify-stable", "deoldify-video")
 
 
 def refusal(path: Path) -> str:
@@ -48,7 +48,7 @@ class Changer:
 def test_shipped_recipe_is_found_by_its_name(name: str) -> None:
     recipe = read_recipe(find_recipe(name))
     assert recipe.stages
-    assert recipe.network.norms == ("plain" if name == "lite" else "spectral")
+    assert recipe.network.norms == ("plain" if name.startswith("lite") else "spectral")
 
 
 def test_papers_grow_from_64_over_128_to_192_pixels() -> None:
@@ -151,6 +151,7 @@ def test_what_is_lacking_is_named(line: str, said: str, change: Changer) -> None
             'sources = ["album"]\nsource_weights = [0]',
             "stage with source_weights = [0]: not above 0",
         ),
+        ("seed = 3", "seed = 3\nblend = 1.0", "recipe: blend = 1.0 is not at least 0 and below 1"),
         ("seed = 3", "seed = -3", "recipe: seed = -3 is below 0"),
         ("seed = 3", "seed = 3\ncache_gigabytes = -1", "recipe: cache_gigabytes = -1 is below 0"),
         ("seed = 3", "seed = 3\ncache_gigabytes = nan", "recipe: cache_gigabytes = nan is no finite number"),

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 import colorrt.training.train as room
+from colorrt.errors import UsageError
 from colorrt.models.lite import Lite
 from colorrt.models.registry import load_network
 from colorrt.training.logs import Progress
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GAN = {"critic_rate": 1e-4, "threshold": 2.0, "save_every": 2}
-RECIPES = ("lite", "ipol-video", "deoldify-artistic", "deoldify-stable", "deoldify-video")
-MODELS = dict(zip(RECIPES, ("lite", "ipol", "deoldify-artistic", "deoldify-wide", "deoldify-wide"), strict=True))
+RECIPES = ("lite", "lite-finish", "ipol-video", "deoldify-artistic", "deoldify-stable", "deoldify-video")
+_ARTISTIC, _WIDE = "deoldify-artistic", "deoldify-wide"
+MODELS = dict(zip(RECIPES, ("lite", "lite", "ipol", _ARTISTIC, _WIDE, _WIDE), strict=True))
 
 
 def silent() -> Progress:
@@ -52,7 +54,7 @@ def reduced(recipe: Recipe, steps: int = 1) -> Recipe:
     )
     loss = replace(recipe.loss, features="none", knowledge=0.0)
     critic = replace(recipe.critic, width=4)
-    return replace(recipe, network=network, stages=stages, loss=loss, critic=critic)
+    return replace(recipe, network=network, stages=stages, loss=loss, critic=critic, blend=0.0)
 
 
 def nogan(recipe: Recipe) -> Recipe:
@@ -163,6 +165,25 @@ def test_shipped_recipe_takes_its_steps(name: str, album: Path, tmp_path: Path) 
     assert ("stability=" in rows[0]["terms"]) == (name == "ipol-video")
     intermediates = list((tmp_path / "gan").glob("*.safetensors"))
     assert len(intermediates) == (2 if rows[-1]["kind"] == "gan" else 0)
+
+
+def test_weights_are_a_blend_of_beginning_and_end(out: Path, tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
+    start = out / "weights.safetensors"
+    first = safetensors.torch.load_file(start)
+    ends = []
+    for share in (0.0, 0.25):
+        recipe = replace(tiny_recipe, stages=tiny_recipe.stages[:1], blend=share)
+        path = train(recipe, album, tmp_path / str(share), Files(start=start), progress=silent())
+        ends.append(safetensors.torch.load_file(path))
+    assert not torch.equal(ends[0]["head.weight"], first["head.weight"])
+    for name, value in ends[1].items():
+        torch.testing.assert_close(value, 0.75 * ends[0][name] + 0.25 * first[name])
+
+
+def test_blend_with_nothing_is_refused_before_the_training(tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="mixes the weights that it begins with into its own: give them as --start"):
+        train(replace(tiny_recipe, blend=0.5), album, tmp_path / "out", progress=silent())
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("bins", ["lite", "lite-bins"])
