@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import lzma
 import stat
 import tarfile
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from colorrt.errors import PictureError, UsageError
-from colorrt.runtime.formats import PICTURE_SUFFIXES
-from colorrt.training.files import SHARD_ENDINGS
+from colorrt.runtime.formats import PICTURE_SUFFIXES, formats_of
+from colorrt.training.files import SHARD_ENDINGS, TAR_FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,10 +26,7 @@ if TYPE_CHECKING:
 PHOTO_SUFFIXES = PICTURE_SUFFIXES - {".tga"}
 """Files with other suffixes are passed over in silence: they do not claim to be photos."""
 
-# Pillow knows further formats, and some of them start programs to decode: not for files from anywhere.
-_FORMATS = sorted({kind for suffix, kind in Image.registered_extensions().items() if suffix in PHOTO_SUFFIXES})
-
-_TAR_FAILURES = (tarfile.TarError, OSError, EOFError, lzma.LZMAError, zlib.error)
+_FORMATS = formats_of(PHOTO_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -135,7 +130,7 @@ def _decoded(
             for name in place.names:
                 try:
                     picture = decode_rgb(read(name))
-                except (PictureError, *_TAR_FAILURES) as error:
+                except (PictureError, *TAR_FAILURES) as error:
                     reason = _reason(error)
                     if on_skip is not None:
                         on_skip(place.prefix + name, reason)
@@ -173,7 +168,7 @@ def _opened(source: Path) -> Iterator[tarfile.TarFile]:
                 f"{source} is neither a folder nor a file; name a folder of photos or a tar archive of them"
             )
         archive = tarfile.open(source)  # noqa: SIM115 -- closed below, out of the reach of this except
-    except _TAR_FAILURES as error:
+    except TAR_FAILURES as error:
         raise UsageError(
             f"{source} is not a folder and cannot be read as a tar archive; "
             "pack it once more, or name a folder of photos or a tar archive of them"
@@ -192,7 +187,7 @@ def _files_of(folder: Path, wanted: Callable[[str], bool]) -> Iterator[str]:
 def _members_of(archive: tarfile.TarFile, source: Path) -> dict[str, tarfile.TarInfo]:
     try:
         members = archive.getmembers()
-    except _TAR_FAILURES as error:
+    except TAR_FAILURES as error:
         raise PictureError(
             f"{source} is cut off or damaged ({_reason(error)}); copy or pack the archive once more"
         ) from error

@@ -106,7 +106,10 @@ class Lite(nn.Module):
 
     def forward(self, luma: Tensor) -> Tensor:
         """Guess chroma (N x 2 x S x S) from luma (N x 1 x S x S)."""
-        chroma = self.guess(luma)
+        return self.interpolate(self.guess(luma))
+
+    def interpolate(self, chroma: Tensor) -> Tensor:
+        """Bring what `guess` returns to the size of the luma: N x 2 x S x S."""
         if self.head.out_channels == 8:
             return chroma
         return enlarge(chroma, len(self.encoder.skips) + 1 - len(self.up))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from PIL import Image, features
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import BinaryIO
 
 _SUFFIXES_OF = {
@@ -61,6 +62,14 @@ _MARKS = {
     b"\0\0\0\x0cJXL ": "JXL",
 }
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+
+
+def formats_of(suffixes: Collection[str]) -> list[str]:
+    """Return Pillow's names of the formats that these suffixes stand for, as `Image.open` takes them.
+
+    Pillow knows further formats, and some of them start programs to decode: not for files from anywhere.
+    """
+    return sorted({kind for suffix, kind in Image.registered_extensions().items() if suffix in suffixes})
 
 
 def mark_of(stream: BinaryIO) -> str | None:

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from colorrt.errors import UsageError
-from colorrt.training.files import Entry, read_entry
+from colorrt.runtime.formats import formats_of
+from colorrt.training.files import PICTURE_SUFFIXES, Entry, read_entry
 
 # Mean of |U| + |V| (units of luma, 0..1) under which a photograph teaches nothing but gray.
 GRAY_LIMIT = 0.015
 GIGABYTE = 1 << 30
-# Some of Pillow's other formats start programs to decode: not for files from anywhere.
-Image.init()
-FORMATS = tuple({"BMP", "JPEG", "PNG", "TIFF", "WEBP"} & Image.OPEN.keys())
+_FORMATS = formats_of(PICTURE_SUFFIXES)
 Photo = NDArray[np.uint8]
 
 
@@ -101,7 +100,7 @@ def decode(data: bytes, short_side: int) -> Photo:
 
     Raises whatever the decoder raises for damaged ones.
     """
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         image.draft("RGB", (short_side, short_side))
         picture = ImageOps.exif_transpose(image).convert("RGB")
     scale = short_side / min(picture.size)

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from colorrt.errors import UsageError
 
 PICTURE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-_NO_SHARD = (tarfile.TarError, EOFError, KeyError, OSError, zlib.error, lzma.LZMAError)
+TAR_FAILURES = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError)
 SHARD_ENDINGS = (".tar", ".tar.bz2", ".tar.gz", ".tar.xz", ".tgz")
 
 
@@ -112,7 +112,7 @@ def _read_shard(source: Path) -> Iterator[Entry]:
     try:
         yield from _members_of(source)
     # KeyError: a link to a member that is not there.
-    except _NO_SHARD as error:
+    except (*TAR_FAILURES, KeyError) as error:
         # tarfile tells of each compression that it tried in a line of its own.
         reason = str(error).partition("\n")[0].rstrip(":")
         raise UsageError(

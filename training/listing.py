@@ -17,25 +17,19 @@ from colorrt.training.recipe import Stage
 class Listing:
     """Photographs of a stage: for training, for validation, and how often each of the former is drawn.
 
-    `weights` are empty where all are drawn alike: each once an epoch. `everything`: nothing matched the stage's
-    sources, so that all photographs below the data folder were taken.
+    `weights` are empty where all are drawn alike: each once an epoch.
     """
 
     kept: list[Entry]
     held: list[Entry]
     weights: tuple[float, ...]
-    everything: bool
 
     @property
     def digest(self) -> str:
         """A short name of these photographs: what a training goes on with to the bit, or notices that it cannot."""
-        said = [
-            f"{entry.name}\0{entry.offset}\0{weight}" for entry, weight in zip(self.kept, self._each(), strict=True)
-        ]
+        weights = self.weights or (1.0,) * len(self.kept)
+        said = [f"{entry.name}\0{entry.offset}\0{weight}" for entry, weight in zip(self.kept, weights, strict=True)]
         return hashlib.sha256("\n".join(said).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-    def _each(self) -> tuple[float, ...]:
-        return self.weights or (1.0,) * len(self.kept)
 
 
 @dataclass
@@ -67,7 +61,7 @@ class Shelf:
         if key not in self._listed:
             if everything:
                 self.say(f"{self.data}: nothing matches {', '.join(stage.sources)}; taking every photograph")
-            self._listed[key] = self._list(sources, shares, stage, everything)
+            self._listed[key] = self._list(sources, shares, stage)
         listing = self._listed[key]
         if len(listing.kept) < stage.batch:
             where = "are below it" if everything else f"match {', '.join(stage.sources)}"
@@ -77,7 +71,7 @@ class Shelf:
             )
         return listing
 
-    def _list(self, sources: list[list[Path]], shares: tuple[float, ...], stage: Stage, everything: bool) -> Listing:
+    def _list(self, sources: list[list[Path]], shares: tuple[float, ...], stage: Stage) -> Listing:
         kept: list[Entry] = []
         held: list[Entry] = []
         weights: list[float] = []
@@ -90,7 +84,7 @@ class Shelf:
                 weights.append(shares[min(index, len(shares) - 1)] * _favor(entry.name, stage))
         # Draws by weight leave some out of each epoch: not where they make no difference.
         unequal = len(set(weights)) > 1
-        return Listing(kept, held, tuple(weights) if unequal else (), everything)
+        return Listing(kept, held, tuple(weights) if unequal else ())
 
 
 def _favor(name: str, stage: Stage) -> float:

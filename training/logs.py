@@ -53,7 +53,7 @@ class Log:
         with self.path.open(newline="", encoding="utf-8", errors="replace") as stream:
             rows = [row for row in csv.DictReader(stream) if _is_until(row, stage, step)]
         with atomic_path(self.path, UsageError) as part, part.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, COLUMNS, restval="", extrasaction="ignore")
+            writer = _writer(stream)
             writer.writeheader()
             writer.writerows(rows)
 
@@ -75,10 +75,14 @@ class Log:
     def _append(self, row: Mapping[str, object]) -> None:
         new = not self.path.exists()
         with self.path.open("a", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, COLUMNS, restval="", extrasaction="ignore")
+            writer = _writer(stream)
             if new:
                 writer.writeheader()
             writer.writerow({name: f"{v:.6g}" if isinstance(v, float) else v for name, v in row.items()})
+
+
+def _writer(stream: TextIO) -> csv.DictWriter[str]:
+    return csv.DictWriter(stream, COLUMNS, restval="", extrasaction="ignore")
 
 
 def _is_until(row: Mapping[str, str | None], stage: int, step: int) -> bool:

@@ -126,8 +126,9 @@ def add_feature_dropout(ups: list[nn.Module], chance: float) -> None:
         up.register_forward_pre_hook(drop)
 
 
-def folded_state(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict of `network` with its norms folded into plain weights and without batch norm's counters."""
+def folded_state(network: nn.Module) -> dict[str, Tensor]:
+    """Return the state dict of `network` with its norms folded into plain weights and without batch norm's counters."""
+    state: Mapping[str, Tensor] = network.state_dict()
     folded = fold_norms(state) if any("parametrizations" in name for name, _ in network.named_modules()) else state
     return {
         name: tensor.detach().cpu().contiguous()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from colorrt.models.color import chroma_matrix
-from colorrt.models.lite import Lite, enlarge
+from colorrt.models.lite import Lite
 from colorrt.models.lite_bins import LiteBins
 from colorrt.training.augment import age, speckle, split
 from colorrt.training.bins import SideHead, bins_loss
@@ -92,8 +92,8 @@ class Objective:
         seen = lesson.seen if lesson.noisy is None else torch.cat([lesson.seen, lesson.noisy])
         guess, scores = self._guess(seen)
         if self.trainee.space == "chroma":
-            doublings = (seen.shape[-1] // guess.shape[-1]).bit_length() - 1
-            chroma = enlarge(guess, doublings) if doublings else guess
+            network = self.trainee.network
+            chroma = network.interpolate(guess) if self._compares_early(network) else guess
             rgb = self.trainee.normalize(lesson.luma, chroma[:count])
         else:
             chroma, rgb = self.chroma_of(guess), guess[:count]
@@ -106,11 +106,11 @@ class Objective:
         if isinstance(network, LiteBins):
             scores = network.scores(seen)
             return network.decode(scores.float()), scores
-        if isinstance(network, Lite) and self.recipe.compared_at == "decoder":
-            guess = network.guess(seen)
-        else:
-            guess = network(seen)
+        guess = network.guess(seen) if self._compares_early(network) else network(seen)
         return guess.float(), None if self.side is None else self.side.scores()
+
+    def _compares_early(self, network: nn.Module) -> TypeGuard[Lite]:
+        return isinstance(network, Lite) and self.recipe.compared_at == "decoder"
 
     def loss(self, lesson: Lesson, answer: Answer) -> dict[str, Tensor]:
         """Return the terms of the loss by name, each times its weight; their sum is what is minimized."""

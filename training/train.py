@@ -118,8 +118,8 @@ def train(
             progress.say(f"{out}: finished before, after {state.images} images")
         else:
             progress.say(f"going on at step {state.step} of stage {state.stage + 1}, {state.images} images")
-    # Without a state there is nothing that an older table would belong to.
-    desk.log.rewind(*((state.stage, state.step) if saved is not None else (-1, -1)))
+    # From the very beginning too: an older table belongs to no state then.
+    desk.log.rewind(state.stage, state.step)
     with interruptible(stop):
         _run_stages(state, desk)
     desk.log.close()

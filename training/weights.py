@@ -50,7 +50,7 @@ def save_weights(network: nn.Module, path: Path, start: Path | None = None, shar
     Source: Wortsman et al., Robust fine-tuning of zero-shot models, 2022.
     Raises UsageError when it cannot be written, WeightsError when `start` is of another network.
     """
-    tensors = folded_state(network, network.state_dict())
+    tensors = folded_state(network)
     if start is not None and share:
         tensors = _mix(tensors, start, share)
     path.parent.mkdir(parents=True, exist_ok=True)

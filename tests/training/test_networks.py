@@ -57,7 +57,7 @@ def test_folded_weights_are_the_network_that_was_trained(name: str) -> None:
     for _ in range(3):
         trainee.network(torch.randn(2, 3, 32, 32))
     trainee.network.eval()
-    state = folded_state(trainee.network, trainee.network.state_dict())
+    state = folded_state(trainee.network)
     assert not any("parametrizations" in key or key.endswith("_u") for key in state)
     family = next(family for family in FAMILIES if family.recognize(state))
     module = family.build(state)
