@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from colorrt.atomic import atomic_path
 from colorrt.contract import check_render_factor
 from colorrt.errors import ColorrtError, UsageError
-from colorrt.runtime.atomic import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

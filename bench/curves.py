@@ -11,10 +11,10 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from colorrt.atomic import atomic_path
 from colorrt.bench.quality import colorfulness, psnr
 from colorrt.errors import BackendError
 from colorrt.kernels.luma import luma
-from colorrt.runtime.atomic import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

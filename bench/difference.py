@@ -49,7 +49,7 @@ class DifferencePicture:
     def write(self, path: Path) -> int:
         """Write the picture as PNG, and return the amplification.
 
-        Raises ValueError without photographs, and what `colorrt.runtime.atomic.atomic_path` raises.
+        Raises ValueError without photographs, and what `colorrt.atomic.atomic_path` raises.
         """
         factor = amplification([difference for *_, difference in self._rows])
         rows = [(a, b, draw_difference(difference, factor, a.shape[:2])) for a, b, difference in self._rows]

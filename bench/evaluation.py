@@ -40,7 +40,7 @@ class SheetRows:
     def write(self, path: Path) -> bool:
         """Write the sheet as a PNG; return False, and write nothing, when none of the chosen ones came.
 
-        Raises what `colorrt.runtime.atomic.atomic_path` raises.
+        Raises what `colorrt.atomic.atomic_path` raises.
         """
         if self._rows:
             write_sheet(path, self._rows, SHEET_TITLES)
@@ -97,6 +97,6 @@ def measure_curve(
 def draw_curve(colorizer: Colorizer, points: Sequence[CurvePoint], path: Path) -> None:
     """Draw what `measure_curve` measured into a PNG at `path`.
 
-    Raises BackendError when matplotlib is missing, and what `colorrt.runtime.atomic.atomic_path` raises.
+    Raises BackendError when matplotlib is missing, and what `colorrt.atomic.atomic_path` raises.
     """
     write_curves(path, {f"{colorizer.contract.model}, render factor {colorizer.render_factor}": points})

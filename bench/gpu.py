@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from colorrt.atomic import atomic_path
 from colorrt.bench.building import ONNX
 from colorrt.contract import FLAVORS
 from colorrt.errors import UsageError
-from colorrt.runtime.atomic import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ def write_proof(path: Path, pairs: Sequence[tuple[Path, Path]]) -> None:
     """Write up to 24 of `pairs` (input, colored output) beside each other as a PNG.
 
     Raises PictureError when one of the files cannot be read any more, ValueError without pairs, and what
-    `colorrt.runtime.atomic.atomic_path` raises.
+    `colorrt.atomic.atomic_path` raises.
     """
     chosen = [pairs[index] for index in even_choice(len(pairs), MOST)]
     rows = [tuple(_thumbnail(file) for file in pair) for pair in chosen]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from colorrt.runtime.atomic import atomic_path
+from colorrt.atomic import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
+from colorrt.atomic import atomic_path
 from colorrt.contract import UNIT
 from colorrt.export.photos import parity_lumas
 from colorrt.models.color import ChromaOfRgb
 from colorrt.models.deoldify import DeOldify, DeOldifyShape
 from colorrt.models.resnet import ResNetShape
-from colorrt.runtime.atomic import atomic_path
 
 if TYPE_CHECKING:
     from pathlib import Path

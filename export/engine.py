@@ -11,6 +11,7 @@ from pathlib import Path
 
 import onnx
 
+from colorrt.atomic import atomic_path
 from colorrt.contract import UNIT, Contract
 from colorrt.errors import ExportError
 from colorrt.export.engine_build import Tuning, Workshop
@@ -21,7 +22,6 @@ from colorrt.export.engine_target import TURING
 from colorrt.export.engine_trial import try_plan
 from colorrt.export.photos import parity_lumas
 from colorrt.export.precision import check_half, precision_of, to_half
-from colorrt.runtime.atomic import atomic_path
 
 __all__ = ["Built", "Order", "Tuning", "build_engine"]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from colorrt.atomic import atomic_path
 from colorrt.errors import UsageError
 from colorrt.export.engine_messages import forget, tidy
-from colorrt.runtime.atomic import atomic_path
 
 # A build holds the lock while it merges: some megabytes, read and written.
 PATIENCE = 60.0

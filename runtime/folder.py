@@ -10,8 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from colorrt.atomic import shown
 from colorrt.errors import PictureError, UsageError
-from colorrt.runtime.atomic import shown
 from colorrt.runtime.colorizer import Colorizer, Square
 from colorrt.runtime.jobs import Job, Names, exists
 from colorrt.runtime.pictures import DEFAULT_MAX_PIXELS

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from colorrt.atomic import shown
 from colorrt.errors import PictureError
-from colorrt.runtime.atomic import shown
 from colorrt.runtime.oddtiff import NotReadError
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from colorrt.atomic import atomic_path
 from colorrt.contract import Contract
 from colorrt.errors import ColorrtError
-from colorrt.runtime.atomic import atomic_path
 from colorrt.runtime.flavors import Flavor
 from colorrt.runtime.gpu import Gpu
 

@@ -11,9 +11,9 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+from colorrt.atomic import atomic_path, shown
 from colorrt.errors import PictureError, UsageError
 from colorrt.kernels.compiling import threads
-from colorrt.runtime.atomic import atomic_path, shown
 from colorrt.runtime.decoded import Picture
 from colorrt.runtime.encoding import encode
 from colorrt.runtime.jpeg_planes import encode_planes

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from colorrt.atomic import atomic_path, shown
 from colorrt.errors import PictureError
-from colorrt.runtime.atomic import atomic_path, shown
 from colorrt.runtime.exif_thumbnail import without_thumbnail
 from colorrt.runtime.jpeg import (
     JPEG_SUFFIXES,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
+from colorrt.atomic import shown
 from colorrt.errors import PictureError
-from colorrt.runtime.atomic import shown
 from colorrt.runtime.decoded import Picture
 from colorrt.runtime.deep import Levels, is_cut, read_both_bytes
 from colorrt.runtime.formats import PICTURE_SUFFIXES, formats_to_try, mark_of, why_unknown

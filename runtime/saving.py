@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import features
 
+from colorrt.atomic import atomic_path, in_one_line, shown
 from colorrt.errors import PictureError, UsageError
-from colorrt.runtime.atomic import atomic_path, in_one_line, shown
 from colorrt.runtime.encoding import PNG_LEVEL, as_image, encode
 from colorrt.runtime.png import write_deep_png
 from colorrt.runtime.tiff import TiffPages

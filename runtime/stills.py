@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from colorrt import kernels
+from colorrt.atomic import shown
 from colorrt.errors import PictureError
-from colorrt.runtime.atomic import shown
 from colorrt.runtime.bands import Colored
 from colorrt.runtime.decoded import Picture
 from colorrt.runtime.jpeg import open_jpeg

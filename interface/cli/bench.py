@@ -186,8 +186,8 @@ def _show(lines: Sequence[str]) -> None:
 def _write(path: Path | None, table: dict[str, Any]) -> None:
     if path is None:
         return
+    from colorrt.atomic import atomic_path
     from colorrt.errors import UsageError
-    from colorrt.runtime.atomic import atomic_path
 
     with atomic_path(path, UsageError) as part:
         part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")

@@ -59,8 +59,8 @@ def evaluate(
         from colorrt.bench.report import write_report
     except ImportError as error:
         raise needs("bench", error) from error
+    from colorrt.atomic import atomic_path
     from colorrt.errors import UsageError
-    from colorrt.runtime.atomic import atomic_path
     from colorrt.runtime.colorizer import Colorizer
 
     for path in (json_file, sheet, curve, report):
@@ -115,8 +115,8 @@ def evaluate(
 
 
 def _write_json(path: Path | None, table: dict[str, Any]) -> None:
+    from colorrt.atomic import atomic_path
     from colorrt.errors import UsageError
-    from colorrt.runtime.atomic import atomic_path
 
     if path is not None:
         with atomic_path(path, UsageError) as part:

@@ -163,8 +163,8 @@ class _Progress:
 
 
 def _write_report(path: Path, results: Sequence[Result]) -> None:
+    from colorrt.atomic import atomic_path
     from colorrt.errors import UsageError
-    from colorrt.runtime.atomic import atomic_path
 
     rows = [
         {

@@ -52,12 +52,12 @@ def verify(
         import skimage  # noqa: F401
     except ImportError as error:
         raise needs("bench", error) from error
+    from colorrt.atomic import atomic_path
     from colorrt.bench.comparing import compare_artifacts
     from colorrt.bench.difference import DifferencePicture
     from colorrt.bench.photos import photo_names
     from colorrt.bench.pictures import shipped_photos
     from colorrt.errors import UsageError
-    from colorrt.runtime.atomic import atomic_path
 
     # So written, a NaN is refused too.
     if bound is not None and not bound >= 0:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from picture_files import assert_sentence, names_in
 
+from colorrt.atomic import atomic_path, shown
 from colorrt.errors import ArtifactError, ColorrtError, PictureError
-from colorrt.runtime.atomic import atomic_path, shown
 
 
 def write_half(path: Path, error: BaseException, failure: type[ColorrtError] = ColorrtError) -> None:
