@@ -23,9 +23,9 @@ from colorrt.contract import UNIT
 from colorrt.errors import BackendError, ColorrtError
 from colorrt.export.photos import parity_lumas
 from colorrt.runtime.artifact import read_artifact
-from colorrt.runtime.flavors import find_flavor
-from colorrt.runtime.gpu import search_gpu
-from colorrt.runtime.session import SessionOptions, open_session
+from colorrt.runtime.sessions.flavors import find_flavor
+from colorrt.runtime.sessions.gpu import search_gpu
+from colorrt.runtime.sessions.session import SessionOptions, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

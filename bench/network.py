@@ -19,7 +19,7 @@ from colorrt.errors import BackendError, ModelError, UsageError
 from colorrt.export.photos import parity_lumas
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.colorizer import choose_render_factor
-from colorrt.runtime.session import SessionOptions, open_session
+from colorrt.runtime.sessions.session import SessionOptions, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,7 +16,7 @@ from colorrt.export.engine_messages import Progress, forget, logger, monitor, re
 from colorrt.export.engine_target import TURING, Shape
 from colorrt.export.parsing import parse_network
 from colorrt.export.timing_cache import load_cache, store_cache
-from colorrt.runtime.flavors import Flavor
+from colorrt.runtime.sessions.flavors import Flavor
 
 MEGABYTE = 1 << 20
 LEVELS = range(6)

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from colorrt.export.engine_target import Shape
-from colorrt.runtime.gpu import Gpu
+from colorrt.runtime.sessions.gpu import Gpu
 
 # What engines of TensorRT for RTX 1.7 take for activations, against what lives at once in their networks: 1.12 to
 # 1.15 times that from 70 MB to 1.3 GB, and in small ones some 16 MB for split sums.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from colorrt.runtime.trt_log import first_reason, log_of
+from colorrt.runtime.sessions.trt_log import first_reason, log_of
 
 # "IBuilder::buildSerializedNetwork: Error Code 7: BuildCanceled (Build canceled by user In next at /_src/x.cpp:92)"
 PREAMBLE = re.compile(r"^(\[[^\]]*\]|[\w:]+:)?\s*Error Code \d+:\s*")

@@ -22,9 +22,9 @@ from colorrt.export.engine_target import (
 )
 from colorrt.export.precision import check_precision
 from colorrt.runtime.artifact import Artifact, Kind, read_artifact
-from colorrt.runtime.engines import LEAST_RTX_CAPABILITY
-from colorrt.runtime.flavors import Flavor, find_flavor, parse_version
-from colorrt.runtime.gpu import Gpu, find_gpu
+from colorrt.runtime.sessions.fitting import LEAST_RTX_CAPABILITY
+from colorrt.runtime.sessions.flavors import Flavor, find_flavor, parse_version
+from colorrt.runtime.sessions.gpu import Gpu, find_gpu
 from colorrt.runtime.shipped import shipped_artifact
 
 SUFFIXES = (".plan", ".engine", ".trt")

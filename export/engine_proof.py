@@ -17,7 +17,7 @@ from colorrt.export.comparison import LEVELS, Answer, check_finite
 from colorrt.export.engine_messages import forget, logger, reason
 from colorrt.export.engine_target import Shape
 from colorrt.export.precision import MEAN_BOUND
-from colorrt.runtime.flavors import Flavor
+from colorrt.runtime.sessions.flavors import Flavor
 
 ROOM = 256
 """Spaces behind the contract in a plan, which give way to the proof once the engine has run."""

@@ -8,8 +8,8 @@ from types import ModuleType
 
 from colorrt.contract import UNIT, Contract, check_render_factor
 from colorrt.errors import BackendError, UsageError
-from colorrt.runtime.flavors import Flavor
-from colorrt.runtime.gpu import Gpu
+from colorrt.runtime.sessions.flavors import Flavor
+from colorrt.runtime.sessions.gpu import Gpu
 
 ALL = "all"
 TURING = "7.5"

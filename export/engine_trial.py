@@ -17,8 +17,8 @@ from colorrt.export.engine_order import Job
 from colorrt.export.engine_proof import check_layers, compare_engine, inspect_plan, restamp
 from colorrt.export.photos import parity_lumas
 from colorrt.runtime.artifact import Artifact, Kind
-from colorrt.runtime.session import SessionOptions
-from colorrt.runtime.tensorrt import TensorRtSession
+from colorrt.runtime.sessions.session import SessionOptions
+from colorrt.runtime.sessions.tensorrt import TensorRtSession
 
 Say = Callable[[str], None]
 Luma = NDArray[np.float32]

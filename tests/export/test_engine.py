@@ -17,7 +17,7 @@ from colorrt.export.engine import Order, Tuning, build_engine
 from colorrt.export.photos import parity_lumas
 from colorrt.export.precision import to_half
 from colorrt.runtime.artifact import Kind, read_artifact
-from colorrt.runtime.flavors import Flavor
+from colorrt.runtime.sessions.flavors import Flavor
 from colorrt.runtime.shipped import shipped_artifact
 
 if TYPE_CHECKING:

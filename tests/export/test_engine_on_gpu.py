@@ -14,10 +14,10 @@ from colorrt.export import engine_order, engine_trial
 from colorrt.export.engine import Order, Tuning, build_engine
 from colorrt.export.engine_proof import Layers
 from colorrt.runtime.artifact import Artifact, read_artifact
-from colorrt.runtime.flavors import Flavor
-from colorrt.runtime.gpu import Gpu
-from colorrt.runtime.ort import OrtSession
-from colorrt.runtime.session import SessionOptions
+from colorrt.runtime.sessions.flavors import Flavor
+from colorrt.runtime.sessions.gpu import Gpu
+from colorrt.runtime.sessions.ort import OrtSession
+from colorrt.runtime.sessions.session import SessionOptions
 from colorrt.runtime.shipped import shipped_artifact
 
 if TYPE_CHECKING:

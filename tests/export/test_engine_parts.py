@@ -22,8 +22,8 @@ from colorrt.export.engine_target import (
     parse_range,
     square_shapes,
 )
-from colorrt.runtime.flavors import Flavor
-from colorrt.runtime.gpu import Gpu
+from colorrt.runtime.sessions.flavors import Flavor
+from colorrt.runtime.sessions.gpu import Gpu
 
 if TYPE_CHECKING:
     from types import ModuleType

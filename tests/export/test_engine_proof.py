@@ -30,10 +30,10 @@ from colorrt.export.engine_proof import (
 from colorrt.export.engine_target import Range
 from colorrt.export.engine_trial import try_plan
 from colorrt.runtime.artifact import Artifact, Kind, read_artifact
-from colorrt.runtime.flavors import Flavor
-from colorrt.runtime.gpu import Gpu
-from colorrt.runtime.ort import OrtSession
-from colorrt.runtime.session import SessionOptions
+from colorrt.runtime.sessions.flavors import Flavor
+from colorrt.runtime.sessions.gpu import Gpu
+from colorrt.runtime.sessions.ort import OrtSession
+from colorrt.runtime.sessions.session import SessionOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from colorrt.runtime import diagnosis
-from colorrt.runtime.gpu import Gpu, GpuSearch
+from colorrt.runtime.sessions.gpu import Gpu, GpuSearch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from colorrt.errors import BackendError, UsageError
-from colorrt.runtime.flavors import broken_flavors, find_flavor, installed_flavors, parse_version
+from colorrt.runtime.sessions.flavors import broken_flavors, find_flavor, installed_flavors, parse_version
 
 if TYPE_CHECKING:
     from pathlib import Path

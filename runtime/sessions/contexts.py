@@ -10,11 +10,11 @@ from typing import Any
 
 from colorrt.contract import INPUT, OUTPUT, Contract
 from colorrt.errors import ModelError
-from colorrt.runtime.cuda import Cuda, CudaError
-from colorrt.runtime.flavors import Flavor
-from colorrt.runtime.gpu import Gpu
-from colorrt.runtime.jit_cache import JitCache
-from colorrt.runtime.trt_log import OUT_OF_MEMORY, first_reason
+from colorrt.runtime.sessions.cuda import Cuda, CudaError
+from colorrt.runtime.sessions.flavors import Flavor
+from colorrt.runtime.sessions.gpu import Gpu
+from colorrt.runtime.sessions.jit_cache import JitCache
+from colorrt.runtime.sessions.trt_log import OUT_OF_MEMORY, first_reason
 
 KEPT = 16
 """Shapes that are kept ready; the one that was not used for longest goes first."""

@@ -61,10 +61,10 @@ def open_session(artifact: Artifact, options: SessionOptions | None = None) -> S
     """
     options = options or SessionOptions()
     if artifact.kind is Kind.ENGINE:
-        from colorrt.runtime.tensorrt import TensorRtSession
+        from colorrt.runtime.sessions.tensorrt import TensorRtSession
 
         return TensorRtSession(artifact, options)
-    from colorrt.runtime.ort import OrtSession
+    from colorrt.runtime.sessions.ort import OrtSession
 
     return OrtSession(artifact, options)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorrt.errors import ModelError
-from colorrt.runtime.gpu import available_memory, load_driver
+from colorrt.runtime.sessions.gpu import available_memory, load_driver
 
 # cuda.h: CU_MEMHOSTALLOC_PORTABLE (pinned for every context), CU_STREAM_NON_BLOCKING, CU_EVENT_DEFAULT.
 PORTABLE = NON_BLOCKING = 1

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from colorrt.runtime import gpu
-from colorrt.runtime.gpu import Gpu, find_gpu, search_gpu
+from colorrt.runtime.sessions import gpu
+from colorrt.runtime.sessions.gpu import Gpu, find_gpu, search_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ from typing import Any
 from colorrt.atomic import atomic_path
 from colorrt.contract import Contract
 from colorrt.errors import ColorrtError
-from colorrt.runtime.flavors import Flavor
-from colorrt.runtime.gpu import Gpu
+from colorrt.runtime.sessions.flavors import Flavor
+from colorrt.runtime.sessions.gpu import Gpu
 
 
 def cache_folder() -> Path:

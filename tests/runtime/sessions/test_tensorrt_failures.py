@@ -13,7 +13,7 @@ from engine_plans import open_plan, refusal, squares
 
 from colorrt.errors import ArtifactError, BackendError, ColorrtError, ModelError
 from colorrt.runtime.artifact import read_artifact
-from colorrt.runtime.session import SessionOptions, open_session
+from colorrt.runtime.sessions.session import SessionOptions, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +124,7 @@ def test_memory_that_linux_lends_out_counts_as_free_on_a_jetson(
 ) -> None:
     table = tmp_path / "meminfo"
     table.write_text("MemTotal:        7900000 kB\nMemAvailable:    5000000 kB\n")
-    monkeypatch.setattr("colorrt.runtime.gpu.MEMORY_FILE", table)
+    monkeypatch.setattr("colorrt.runtime.sessions.gpu.MEMORY_FILE", table)
     _, session = opened(integrated=True, free=1_100_000)
     assert session.run(squares()).shape == (1, 2, 32, 32)
 

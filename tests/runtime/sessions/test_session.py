@@ -12,7 +12,7 @@ import pytest
 from colorrt.contract import Contract
 from colorrt.errors import ArtifactError, BackendError, ModelError, UsageError
 from colorrt.runtime.artifact import read_artifact
-from colorrt.runtime.session import Session, SessionOptions, check_luma, open_session
+from colorrt.runtime.sessions.session import Session, SessionOptions, check_luma, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,8 +103,8 @@ def test_provider_that_silently_falls_back_is_an_error(tiny_onnx: Path, monkeypa
         assert providers == ["CUDAExecutionProvider"]
         return real(path, options, providers=["CPUExecutionProvider"])
 
-    monkeypatch.setattr("colorrt.runtime.ort.ort.get_available_providers", lambda: ["CUDAExecutionProvider"])
-    monkeypatch.setattr("colorrt.runtime.ort.ort.InferenceSession", falls_back)
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.InferenceSession", falls_back)
     with pytest.raises(BackendError, match="is installed but does not load on this machine"):
         open_session(read_artifact(tiny_onnx), SessionOptions("cuda"))
 
@@ -117,7 +117,7 @@ def test_threads_are_those_asked_for(tiny_onnx: Path, monkeypatch: pytest.Monkey
         seen.append(options.intra_op_num_threads)
         return real(path, options, providers=providers)
 
-    monkeypatch.setattr("colorrt.runtime.ort.ort.InferenceSession", spy)
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.InferenceSession", spy)
     for threads in (1, 3, None):
         open_session(read_artifact(tiny_onnx), SessionOptions(threads=threads)).run(squares())
     assert seen == [1, 3, 0]
@@ -215,9 +215,9 @@ def test_cuda_libraries_from_packages_are_loaded_before_the_session(
         order.append("session")
         raise RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : CUDA failure 35: driver is insufficient\nat x")
 
-    monkeypatch.setattr("colorrt.runtime.ort.ort.get_available_providers", lambda: ["CUDAExecutionProvider"])
-    monkeypatch.setattr("colorrt.runtime.ort.ort.preload_dlls", preload, raising=False)
-    monkeypatch.setattr("colorrt.runtime.ort.ort.InferenceSession", session)
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.preload_dlls", preload, raising=False)
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.InferenceSession", session)
     with pytest.raises(BackendError) as caught:
         open_session(read_artifact(tiny_onnx), SessionOptions("cuda"))
     assert "does not start on this machine (CUDA failure 35: driver is insufficient); 'colorrt doctor'" in str(

@@ -9,8 +9,8 @@ from typing import Any
 from colorrt.contract import Contract, Engine
 from colorrt.errors import ArtifactError, BackendError
 from colorrt.runtime.artifact import Artifact
-from colorrt.runtime.flavors import TITLES, Flavor, find_flavor, installed_flavors, parse_version
-from colorrt.runtime.gpu import Gpu, search_gpu
+from colorrt.runtime.sessions.flavors import TITLES, Flavor, find_flavor, installed_flavors, parse_version
+from colorrt.runtime.sessions.gpu import Gpu, search_gpu
 
 # What an engine of TensorRT for RTX runs on when it was built for no capability by name: "8.0 ... and later".
 # https://docs.nvidia.com/deeplearning/tensorrt-rtx/latest/inference-library/cpu-engines.html

@@ -10,7 +10,7 @@ import pytest
 from engine_plans import RTX, squares
 
 from colorrt.errors import BackendError, ModelError, UsageError
-from colorrt.runtime.lanes import KEPT
+from colorrt.runtime.sessions.contexts import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from colorrt.contract import INPUT, OUTPUT, UNIT, Contract
 from colorrt.errors import ArtifactError, BackendError, ModelError, UsageError
 from colorrt.runtime.artifact import Artifact
-from colorrt.runtime.cuda import Cuda, CudaError, float_view
-from colorrt.runtime.engines import check_validity, find_home, rebuild
-from colorrt.runtime.lanes import Blocks, Lanes, quietly, spoken
-from colorrt.runtime.session import SessionOptions, check_luma
-from colorrt.runtime.trt_log import OUT_OF_MEMORY, first_reason, log_of
+from colorrt.runtime.sessions.contexts import Blocks, Lanes, quietly, spoken
+from colorrt.runtime.sessions.cuda import Cuda, CudaError, float_view
+from colorrt.runtime.sessions.fitting import check_validity, find_home, rebuild
+from colorrt.runtime.sessions.session import SessionOptions, check_luma
+from colorrt.runtime.sessions.trt_log import OUT_OF_MEMORY, first_reason, log_of
 
 PIXEL = 4
 """Bytes of a float32."""

@@ -66,7 +66,7 @@ def test_stand_in_has_nothing_that_cuda_python_lacks(standin: Any) -> None:
 
 def test_plan_of_the_real_tensorrt_rtx_is_known_by_its_tag(make_plan: Make, tmp_path: Path) -> None:
     rtx = pytest.importorskip("tensorrt_rtx")
-    log = importlib.import_module("colorrt.runtime.trt_log").log_of(rtx)
+    log = importlib.import_module("colorrt.runtime.sessions.trt_log").log_of(rtx)
     builder = rtx.Builder(log)
     network = builder.create_network(1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     luma = network.add_input("luma", rtx.float32, (1, 1, 32, 32))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from colorrt.contract import INPUT, OUTPUT, Contract
 from colorrt.errors import ArtifactError, BackendError, ModelError
 from colorrt.runtime.artifact import Artifact
-from colorrt.runtime.session import SessionOptions, check_luma
+from colorrt.runtime.sessions.session import SessionOptions, check_luma
 
 PROVIDERS = {"auto": "CPUExecutionProvider", "cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # What ONNX Runtime prints to the terminal: 4 is nothing that it survives. Its errors arrive as exceptions.
