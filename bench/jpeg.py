@@ -23,8 +23,8 @@ from colorrt.bench.opencv import load_opencv
 from colorrt.bench.pictures import write_scaled
 from colorrt.bench.timing import Times, ratio_of, summarize_times, take_turns
 from colorrt.runtime.colorizer import Colorizer, Square
-from colorrt.runtime.jpeg import JpegStill
-from colorrt.runtime.lossless import LosslessStill
+from colorrt.runtime.jpeg.lossless import LosslessStill
+from colorrt.runtime.jpeg.still import JpegStill
 from colorrt.runtime.stills import open_still
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from colorrt.bench.timing import Times, summarize_times
-from colorrt.runtime.jpeg import JpegStill, write_planes
+from colorrt.runtime.jpeg.still import JpegStill, write_planes
 from colorrt.runtime.saving import write_picture
 from colorrt.runtime.stills import PictureStill, open_still
 

@@ -10,8 +10,8 @@ from colorrt.atomic import shown
 from colorrt.errors import PictureError
 from colorrt.runtime.bands import Colored
 from colorrt.runtime.decoded import Picture
-from colorrt.runtime.jpeg import open_jpeg
-from colorrt.runtime.lossless import open_lossless
+from colorrt.runtime.jpeg.lossless import open_lossless
+from colorrt.runtime.jpeg.still import open_jpeg
 from colorrt.runtime.pictures import open_pages
 from colorrt.runtime.saving import holds_pages, output_suffix, write_pages, write_picture
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import simplejpeg
 
-from colorrt.runtime.jpeg_segments import (
+from colorrt.runtime.jpeg.segments import (
     DRI,
     EOI,
     RST0,

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from colorrt.errors import PictureError, UsageError
-from colorrt.runtime import jpeg, jpeg_planes
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.folder import Outcome, Settings, color_jobs
 from colorrt.runtime.jobs import plan_jobs
-from colorrt.runtime.jpeg import JpegStill, open_jpeg
-from colorrt.runtime.jpeg_planes import encode_planes
-from colorrt.runtime.jpeg_segments import (
+from colorrt.runtime.jpeg import planes as plane_coding
+from colorrt.runtime.jpeg import still as jpeg_still
+from colorrt.runtime.jpeg.planes import encode_planes
+from colorrt.runtime.jpeg.segments import (
     EOI,
     Segment,
     frame_segment,
@@ -30,6 +30,7 @@ from colorrt.runtime.jpeg_segments import (
     read_frame,
     split_segments,
 )
+from colorrt.runtime.jpeg.still import JpegStill, open_jpeg
 from colorrt.runtime.paint import Paint
 from colorrt.runtime.pictures import Picture, read_picture
 from colorrt.runtime.stills import PictureStill, open_still
@@ -122,7 +123,7 @@ def test_encoder_sees_nothing_beyond_the_arrays(size: tuple[int, int], step: tup
 def test_bands_on_threads_change_no_pixel(
     monkeypatch: pytest.MonkeyPatch, step: tuple[int, int], size: tuple[int, int]
 ) -> None:
-    monkeypatch.setattr(jpeg_planes, "_WORTH_BANDS", 1)
+    monkeypatch.setattr(plane_coding, "_WORTH_BANDS", 1)
     luma = photo(*size)
     planes = paint().planes(luma, step)
     whole = encode_planes(luma, *planes, step, 90)
@@ -135,7 +136,7 @@ def test_bands_on_threads_change_no_pixel(
 
 
 def test_last_band_of_one_row_is_no_band_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jpeg_planes, "_WORTH_BANDS", 1)
+    monkeypatch.setattr(plane_coding, "_WORTH_BANDS", 1)
     luma = photo(65, 40)
     planes = paint().planes(luma, (2, 2))
     assert encode_planes(luma, *planes, (2, 2), 90, 5) == encode_planes(luma, *planes, (2, 2), 90, 1)
@@ -306,13 +307,13 @@ def test_run_takes_jpeg_to_jpeg_by_planes_and_the_rest_through_rgb(
     Image.fromarray(photo(30, 40)).save(folder / "scan.png")
     (folder / "cut.jpg").write_bytes((folder / "gray.jpg").read_bytes()[:200])
     by_planes: list[str] = []
-    original = jpeg.write_planes
+    original = jpeg_still.write_planes
 
     def noted(path: Path, *rest: Any) -> None:
         by_planes.append(path.name)
         original(path, *rest)
 
-    monkeypatch.setattr(jpeg, "write_planes", noted)
+    monkeypatch.setattr(jpeg_still, "write_planes", noted)
     with Colorizer(tiny_onnx, render_factor=1) as colorizer:
         jobs = plan_jobs([str(folder)], tmp_path / "out")
         results = color_jobs(colorizer, jobs, Settings(), lambda _: None)

@@ -20,17 +20,9 @@ import numpy as np
 
 from colorrt.atomic import atomic_path, shown
 from colorrt.errors import PictureError
-from colorrt.runtime.exif_thumbnail import without_thumbnail
-from colorrt.runtime.jpeg import (
-    JPEG_SUFFIXES,
-    decode_luma,
-    is_multi_picture,
-    luma_step,
-    metadata_of,
-    read_bytes,
-)
-from colorrt.runtime.jpeg_chroma import with_chroma
-from colorrt.runtime.jpeg_segments import (
+from colorrt.runtime.jpeg.chroma_scans import with_chroma
+from colorrt.runtime.jpeg.exif_thumbnail import without_thumbnail
+from colorrt.runtime.jpeg.segments import (
     APP0,
     APP1,
     APP2,
@@ -41,6 +33,14 @@ from colorrt.runtime.jpeg_segments import (
     numbered_segments,
     read_frame,
     split_segments,
+)
+from colorrt.runtime.jpeg.still import (
+    JPEG_SUFFIXES,
+    decode_luma,
+    is_multi_picture,
+    luma_step,
+    metadata_of,
+    read_bytes,
 )
 from colorrt.runtime.levels import upright
 from colorrt.runtime.pictures import read_picture

@@ -16,10 +16,11 @@ from PIL import Image, ImageCms, ImageOps
 
 from colorrt.errors import PictureError
 from colorrt.runtime.colorizer import Colorizer
-from colorrt.runtime.exif_thumbnail import without_thumbnail
 from colorrt.runtime.folder import Outcome, Settings, color_jobs
 from colorrt.runtime.jobs import Job, plan_jobs
-from colorrt.runtime.jpeg_segments import (
+from colorrt.runtime.jpeg.exif_thumbnail import without_thumbnail
+from colorrt.runtime.jpeg.lossless import LosslessStill, open_lossless, stored
+from colorrt.runtime.jpeg.segments import (
     APP0,
     APP1,
     APP2,
@@ -35,7 +36,6 @@ from colorrt.runtime.jpeg_segments import (
     read_frame,
     split_segments,
 )
-from colorrt.runtime.lossless import LosslessStill, open_lossless, stored
 from colorrt.runtime.paint import Paint
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from colorrt.runtime.jpeg_segments import (
+from colorrt.runtime.jpeg.segments import (
     DHT,
     DQT,
     DRI,

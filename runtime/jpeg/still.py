@@ -16,8 +16,8 @@ from colorrt.errors import PictureError, UsageError
 from colorrt.kernels.compiling import threads
 from colorrt.runtime.decoded import Picture
 from colorrt.runtime.encoding import encode
-from colorrt.runtime.jpeg_planes import encode_planes
-from colorrt.runtime.jpeg_segments import (
+from colorrt.runtime.jpeg.planes import encode_planes
+from colorrt.runtime.jpeg.segments import (
     APP0,
     APP2,
     APP15,
