@@ -186,7 +186,7 @@ def _jpeg(arguments: argparse.Namespace) -> None:
 def _grain_of(asked: str) -> float:
     from colorrt import kernels
     from colorrt.bench.grain import measure_grain
-    from colorrt.runtime.pictures import read_picture
+    from colorrt.runtime.pictures.reading import read_picture
 
     try:
         grain = float(asked)

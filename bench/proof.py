@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorrt.bench.sheet import even_choice, write_sheet
-from colorrt.runtime.pictures import read_picture
+from colorrt.runtime.pictures.reading import read_picture
 
 MOST = 24
 HEIGHT = 320

@@ -14,8 +14,8 @@ from colorrt.atomic import shown
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.colorizer import Colorizer, Square
 from colorrt.runtime.jobs import Job, Names, exists
-from colorrt.runtime.pictures import DEFAULT_MAX_PIXELS
-from colorrt.runtime.room import Room
+from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
+from colorrt.runtime.pixel_budget import Room
 from colorrt.runtime.stills import Document, Still, color_document, open_still
 
 # Pictures in each queue between two stages: enough to keep the slowest stage busy. Large ones are fewer, see Room.

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from colorrt import kernels
 from colorrt.atomic import shown
 from colorrt.errors import PictureError
-from colorrt.runtime.bands import Colored
-from colorrt.runtime.decoded import Picture
 from colorrt.runtime.jpeg.lossless import open_lossless
 from colorrt.runtime.jpeg.still import open_jpeg
-from colorrt.runtime.pictures import open_pages
-from colorrt.runtime.saving import holds_pages, output_suffix, write_pages, write_picture
+from colorrt.runtime.pictures.colored import Colored
+from colorrt.runtime.pictures.picture import Picture
+from colorrt.runtime.pictures.reading import open_pages
+from colorrt.runtime.pictures.writing import holds_pages, output_suffix, write_pages, write_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

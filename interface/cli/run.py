@@ -88,7 +88,7 @@ def run(
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.folder import Settings, color_jobs
     from colorrt.runtime.jobs import plan_jobs
-    from colorrt.runtime.pictures import DEFAULT_MAX_PIXELS
+    from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
 
     jobs = plan_jobs(sources, output, overwrite=overwrite)
     for path in (report, sheet):

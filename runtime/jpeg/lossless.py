@@ -42,9 +42,9 @@ from colorrt.runtime.jpeg.still import (
     metadata_of,
     read_bytes,
 )
-from colorrt.runtime.levels import upright
-from colorrt.runtime.pictures import read_picture
-from colorrt.runtime.profiles import profile_of_copy
+from colorrt.runtime.pictures.levels import upright
+from colorrt.runtime.pictures.profiles import profile_of_copy
+from colorrt.runtime.pictures.reading import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,8 +14,6 @@ from PIL import Image
 from colorrt.atomic import atomic_path, shown
 from colorrt.errors import PictureError, UsageError
 from colorrt.kernels.compiling import threads
-from colorrt.runtime.decoded import Picture
-from colorrt.runtime.encoding import encode
 from colorrt.runtime.jpeg.planes import encode_planes
 from colorrt.runtime.jpeg.segments import (
     APP0,
@@ -34,9 +32,11 @@ from colorrt.runtime.jpeg.segments import (
     read_frame,
     split_segments,
 )
-from colorrt.runtime.levels import upright
-from colorrt.runtime.metadata import Metadata, read_metadata
-from colorrt.runtime.pictures import read_picture
+from colorrt.runtime.pictures.encoding import encode
+from colorrt.runtime.pictures.levels import upright
+from colorrt.runtime.pictures.metadata import Metadata, read_metadata
+from colorrt.runtime.pictures.picture import Picture
+from colorrt.runtime.pictures.reading import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable

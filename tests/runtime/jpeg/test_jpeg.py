@@ -32,7 +32,7 @@ from colorrt.runtime.jpeg.segments import (
 )
 from colorrt.runtime.jpeg.still import JpegStill, open_jpeg
 from colorrt.runtime.paint import Paint
-from colorrt.runtime.pictures import Picture, read_picture
+from colorrt.runtime.pictures.reading import Picture, read_picture
 from colorrt.runtime.stills import PictureStill, open_still
 
 if TYPE_CHECKING:

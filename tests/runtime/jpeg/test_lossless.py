@@ -178,7 +178,7 @@ def test_pixels_stay_as_stored_and_colors_follow_the_orientation(tmp_path: Path,
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_stored_undoes_upright(orientation: int) -> None:
-    from colorrt.runtime.levels import upright
+    from colorrt.runtime.pictures.levels import upright
 
     levels = photo(5, 8)
     np.testing.assert_array_equal(stored(upright(levels, orientation), orientation), levels)

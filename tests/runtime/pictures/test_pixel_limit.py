@@ -12,7 +12,7 @@ from picture_files import GRAY, refusal, saved
 from PIL import Image, ImageFile
 
 from colorrt.errors import PictureError
-from colorrt.runtime.pictures import read_picture
+from colorrt.runtime.pictures.reading import read_picture
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from colorrt.errors import PictureError
-from colorrt.runtime import formats
-from colorrt.runtime.formats import PICTURE_SUFFIXES, formats_to_try, mark_of
-from colorrt.runtime.pictures import read_picture
+from colorrt.runtime.pictures import formats
+from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES, formats_to_try, mark_of
+from colorrt.runtime.pictures.reading import read_picture
 
 if TYPE_CHECKING:
     from pathlib import Path

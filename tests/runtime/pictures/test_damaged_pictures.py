@@ -11,7 +11,7 @@ import pytest
 from picture_files import GRAY, png_bytes, png_chunk, refusal, saved, tiff_bytes
 from PIL import Image, ImageFile
 
-from colorrt.runtime.pictures import PICTURE_SUFFIXES, read_picture
+from colorrt.runtime.pictures.reading import PICTURE_SUFFIXES, read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable

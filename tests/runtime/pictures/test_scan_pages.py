@@ -14,7 +14,7 @@ from PIL import Image
 from colorrt import kernels
 from colorrt.runtime.folder import Outcome, Result, Settings, color_jobs
 from colorrt.runtime.jobs import Job
-from colorrt.runtime.pictures import open_pages
+from colorrt.runtime.pictures.reading import open_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from pictures_to_save import OPAQUE, RGB, TRANSPARENT
 from PIL import Image
 
 from colorrt.errors import PictureError, UsageError
-from colorrt.runtime.pictures import Picture
-from colorrt.runtime.saving import write_picture
+from colorrt.runtime.pictures.reading import Picture
+from colorrt.runtime.pictures.writing import write_picture
 
 
 @pytest.mark.parametrize("quality", [0, 101, -1])

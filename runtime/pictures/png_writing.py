@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from colorrt.runtime.bands import Colored, bands_of, with_alpha
+from colorrt.runtime.pictures.colored import Colored, bands_of, with_alpha
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from colorrt.runtime.decoded import Picture
+    from colorrt.runtime.pictures.picture import Picture
 
 _RGB, _RGBA = 2, 6
 _SUB, _UP = 1, 2

@@ -9,7 +9,7 @@ import pytest
 from picture_files import ALPHA, COLOR, assert_sound, saved
 from PIL import Image, ImageCms, features
 
-from colorrt.runtime.pictures import read_picture
+from colorrt.runtime.pictures.reading import read_picture
 
 if TYPE_CHECKING:
     from pathlib import Path

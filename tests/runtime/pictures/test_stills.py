@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, features
 from colorrt import kernels
 from colorrt.runtime.folder import Outcome, Result, Settings, color_jobs
 from colorrt.runtime.jobs import Job
-from colorrt.runtime.pictures import read_picture
+from colorrt.runtime.pictures.reading import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from PIL import features
 
 from colorrt.atomic import atomic_path, in_one_line, shown
 from colorrt.errors import PictureError, UsageError
-from colorrt.runtime.encoding import PNG_LEVEL, as_image, encode
-from colorrt.runtime.png import write_deep_png
-from colorrt.runtime.tiff import TiffPages
+from colorrt.runtime.pictures.encoding import PNG_LEVEL, as_image, encode
+from colorrt.runtime.pictures.png_writing import write_deep_png
+from colorrt.runtime.pictures.tiff_writing import TiffPages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from colorrt.runtime.bands import Colored
-    from colorrt.runtime.decoded import Picture
+    from colorrt.runtime.pictures.colored import Colored
+    from colorrt.runtime.pictures.picture import Picture
 
 # What holds RGB. BMP can hold alpha too, but few programs look at it there.
 _FORMAT_OF = {

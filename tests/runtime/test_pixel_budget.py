@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from colorrt.runtime.room import Room
+from colorrt.runtime.pixel_budget import Room
 
 
 def test_share_is_waited_for_until_room_is_given_back() -> None:

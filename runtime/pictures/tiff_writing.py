@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from colorrt.runtime.bands import Colored, bands_of, with_alpha
+from colorrt.runtime.pictures.colored import Colored, bands_of, with_alpha
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from colorrt.runtime.decoded import Picture
+    from colorrt.runtime.pictures.picture import Picture
 
 # A classic TIFF points to its parts by 32 bits. Tags and profiles take their share of it.
 _LARGEST_CLASSIC = (1 << 32) - (1 << 26)

@@ -12,7 +12,7 @@ from picture_files import GRAY, png_bytes, refusal, saved, tiff_bytes
 from PIL import Image, features
 
 from colorrt.errors import PictureError
-from colorrt.runtime.pictures import PICTURE_SUFFIXES, read_picture
+from colorrt.runtime.pictures.reading import PICTURE_SUFFIXES, read_picture
 
 
 def test_suffixes_are_those_of_formats_that_this_build_reads() -> None:

@@ -10,7 +10,7 @@ import pytest
 from picture_files import ALPHA, COLOR, GRAY, assert_sound, png_bytes, saved
 from PIL import Image
 
-from colorrt.runtime.pictures import read_picture
+from colorrt.runtime.pictures.reading import read_picture
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from colorrt import kernels
 from colorrt.runtime.folder import Outcome, Result
-from colorrt.runtime.pictures import read_picture
+from colorrt.runtime.pictures.reading import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from PIL import Image
 
 from colorrt.atomic import shown
 from colorrt.errors import PictureError
-from colorrt.runtime.oddtiff import NotReadError
+from colorrt.runtime.pictures.tiff_reading import NotReadError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,13 +12,13 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from colorrt.atomic import shown
 from colorrt.errors import PictureError
-from colorrt.runtime.decoded import Picture
-from colorrt.runtime.deep import Levels, is_cut, read_both_bytes
-from colorrt.runtime.formats import PICTURE_SUFFIXES, formats_to_try, mark_of, why_unknown
-from colorrt.runtime.guards import own_limit, told
-from colorrt.runtime.levels import read_levels, upright
-from colorrt.runtime.metadata import Metadata, read_metadata
-from colorrt.runtime.oddtiff import REDUCED_OR_MASK, NotReadError, page_numbers, read_page, size_of_page
+from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES, formats_to_try, mark_of, why_unknown
+from colorrt.runtime.pictures.guards import own_limit, told
+from colorrt.runtime.pictures.levels import read_levels, upright
+from colorrt.runtime.pictures.metadata import Metadata, read_metadata
+from colorrt.runtime.pictures.picture import Picture
+from colorrt.runtime.pictures.sixteen_bits import Levels, is_cut, read_both_bytes
+from colorrt.runtime.pictures.tiff_reading import REDUCED_OR_MASK, NotReadError, page_numbers, read_page, size_of_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from colorrt.runtime.profiles import profile_of_copy
+from colorrt.runtime.pictures.profiles import profile_of_copy
 
 # What describes the picture. The rest says how the file stored it, and would mislead in another file.
 _TAGS_TO_CARRY = (
@@ -50,7 +50,7 @@ _ORIENTATION_IN_XMP = re.compile(rb"(\btiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))
 
 @dataclass(frozen=True)
 class Metadata:
-    """What goes on to the colored copy. The fields are those of `colorrt.runtime.decoded.Picture`."""
+    """What goes on to the colored copy. The fields are those of `colorrt.runtime.pictures.picture.Picture`."""
 
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None

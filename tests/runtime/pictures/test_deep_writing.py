@@ -11,13 +11,13 @@ import pytest
 import tifffile
 from PIL import Image
 
-from colorrt.runtime import bands as bands_module
-from colorrt.runtime import tiff as tiff_module
-from colorrt.runtime.bands import Colored
 from colorrt.runtime.paint import Paint
-from colorrt.runtime.pictures import Picture, read_picture
-from colorrt.runtime.saving import write_picture
-from colorrt.runtime.tiff import TiffPages
+from colorrt.runtime.pictures import colored as bands_module
+from colorrt.runtime.pictures import tiff_writing as tiff_module
+from colorrt.runtime.pictures.colored import Colored
+from colorrt.runtime.pictures.reading import Picture, read_picture
+from colorrt.runtime.pictures.tiff_writing import TiffPages
+from colorrt.runtime.pictures.writing import write_picture
 
 if TYPE_CHECKING:
     from pathlib import Path

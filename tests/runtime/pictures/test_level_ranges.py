@@ -10,7 +10,7 @@ import pytest
 from picture_files import DEEP, GRAY, assert_sound, saved, tiff_bytes
 from PIL import Image
 
-from colorrt.runtime.pictures import read_picture
+from colorrt.runtime.pictures.reading import read_picture
 
 if TYPE_CHECKING:
     from pathlib import Path

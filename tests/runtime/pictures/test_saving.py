@@ -11,8 +11,8 @@ from picture_files import names_in
 from pictures_to_save import ALPHA, OPAQUE, RGB, SMOOTH, TRANSPARENT
 from PIL import Image, ImageCms, features
 
-from colorrt.runtime.pictures import PICTURE_SUFFIXES, Picture, read_picture
-from colorrt.runtime.saving import output_suffix, write_picture
+from colorrt.runtime.pictures.reading import PICTURE_SUFFIXES, Picture, read_picture
+from colorrt.runtime.pictures.writing import output_suffix, write_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -23,7 +23,7 @@ def read_levels(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Return pixels and alpha of a loaded image, not yet turned upright.
 
     Pixels: (H, W) uint8 or uint16 of a gray picture, else (H, W, 3) uint8. Alpha: (H, W), or None without transparency.
-    `colorrt.runtime.pictures.read_picture` tells what each mode becomes.
+    `colorrt.runtime.pictures.reading.read_picture` tells what each mode becomes.
     """
     if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16"):
         gray = _gray_levels(image)

@@ -11,7 +11,7 @@ import pytest
 from picture_files import ALPHA, COLOR, DEEP, GRAY, assert_sound, saved
 from PIL import Image, ImageCms
 
-from colorrt.runtime.pictures import read_picture
+from colorrt.runtime.pictures.reading import read_picture
 
 if TYPE_CHECKING:
     from pathlib import Path

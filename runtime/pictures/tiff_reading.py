@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image
 
-from colorrt.runtime.deep import Levels, divided
-from colorrt.runtime.metadata import Metadata, descriptive, read_dpi, read_xmp
-from colorrt.runtime.profiles import profile_of_copy
+from colorrt.runtime.pictures.metadata import Metadata, descriptive, read_dpi, read_xmp
+from colorrt.runtime.pictures.profiles import profile_of_copy
+from colorrt.runtime.pictures.sixteen_bits import Levels, divided
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
