@@ -38,8 +38,8 @@ def build_artifact(
             weights, render_factor, graph, precision=precision, attention=form, overwrite=True, say=say
         )
         return made.path
-    from colorrt.export.engine import build_engine
-    from colorrt.export.engine_order import Order
+    from colorrt.export.engine.build import build_engine
+    from colorrt.export.engine.order import Order
 
     graph = folder / f"rf{render_factor}-for-engines.onnx"
     if not graph.exists():

@@ -64,7 +64,7 @@ def build(
     nothing is written. TensorRT for RTX builds without a GPU too; such an engine says that it is not yet run.
     """
     try:
-        from colorrt.export.engine import Order, Tuning, build_engine
+        from colorrt.export.engine.build import Order, Tuning, build_engine
     except ImportError as error:
         raise needs("build", error) from error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from colorrt.export import engine_order
+from colorrt.export.engine import order as engine_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable

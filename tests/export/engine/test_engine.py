@@ -12,8 +12,9 @@ from onnx import TensorProto, helper
 
 from colorrt.contract import METADATA_KEY, NOT_YET_RUN, Contract, Engine
 from colorrt.errors import ArtifactError, BackendError, ExportError, UsageError
-from colorrt.export import engine_build, engine_order
-from colorrt.export.engine import Order, Tuning, build_engine
+from colorrt.export.engine import builder as engine_builder
+from colorrt.export.engine import order as engine_order
+from colorrt.export.engine.build import Order, Tuning, build_engine
 from colorrt.export.photos import parity_lumas
 from colorrt.export.precision import to_half
 from colorrt.runtime.artifact import Kind, read_artifact
@@ -277,12 +278,12 @@ def test_interrupt_stops_the_build_and_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_canceled_builder_stops_early(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    class Canceled(engine_build.Progress):
+    class Canceled(engine_builder.Progress):
         def __init__(self) -> None:
             super().__init__()
             self.cancel()
 
-    monkeypatch.setattr(engine_build, "Progress", Canceled)
+    monkeypatch.setattr(engine_builder, "Progress", Canceled)
     with pytest.raises(ExportError, match=r"BuildCanceled \(Build canceled by user\)"):
         build_engine(None, tmp_path / "x.plan", replace(RTX, precision="fp32"))
 

@@ -14,12 +14,12 @@ import onnx
 from colorrt.atomic import atomic_path
 from colorrt.contract import UNIT, Contract
 from colorrt.errors import ExportError
-from colorrt.export.engine_build import Tuning, Workshop
-from colorrt.export.engine_memory import Need, estimate_need, warn_of_memory
-from colorrt.export.engine_order import MEGABYTE, Job, Order, check_output, check_space, default_name, describe, prepare
-from colorrt.export.engine_proof import check_layers, network_layers, padded
-from colorrt.export.engine_target import TURING
-from colorrt.export.engine_trial import try_plan
+from colorrt.export.engine.builder import Tuning, Workshop
+from colorrt.export.engine.memory import Need, estimate_need, warn_of_memory
+from colorrt.export.engine.order import MEGABYTE, Job, Order, check_output, check_space, default_name, describe, prepare
+from colorrt.export.engine.proof import check_layers, network_layers, padded
+from colorrt.export.engine.target import TURING
+from colorrt.export.engine.trial import try_plan
 from colorrt.export.photos import parity_lumas
 from colorrt.export.precision import check_half, precision_of, to_half
 

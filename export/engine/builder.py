@@ -12,10 +12,10 @@ from typing import Any
 
 from colorrt.contract import INPUT
 from colorrt.errors import ExportError, UsageError
-from colorrt.export.engine_messages import Progress, forget, logger, monitor, reason
-from colorrt.export.engine_target import TURING, Shape
-from colorrt.export.parsing import parse_network
-from colorrt.export.timing_cache import load_cache, store_cache
+from colorrt.export.engine.messages import Progress, forget, logger, monitor, reason
+from colorrt.export.engine.parsing import parse_network
+from colorrt.export.engine.target import TURING, Shape
+from colorrt.export.engine.timing_cache import load_cache, store_cache
 from colorrt.runtime.sessions.flavors import Flavor
 
 MEGABYTE = 1 << 20

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from colorrt.atomic import atomic_path
 from colorrt.errors import UsageError
-from colorrt.export.engine_messages import forget, tidy
+from colorrt.export.engine.messages import forget, tidy
 
 # A build holds the lock while it merges: some megabytes, read and written.
 PATIENCE = 60.0

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from colorrt.contract import INPUT, Contract, Parity
 from colorrt.errors import ExportError
 from colorrt.export.comparison import LEVELS, Answer, check_finite
-from colorrt.export.engine_messages import forget, logger, reason
-from colorrt.export.engine_target import Shape
+from colorrt.export.engine.messages import forget, logger, reason
+from colorrt.export.engine.target import Shape
 from colorrt.export.precision import MEAN_BOUND
 from colorrt.runtime.sessions.flavors import Flavor
 

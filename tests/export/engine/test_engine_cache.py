@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from colorrt.export import timing_cache
-from colorrt.export.timing_cache import load_cache, store_cache
+from colorrt.export.engine import timing_cache
+from colorrt.export.engine.timing_cache import load_cache, store_cache
 
 
 class Cache:
@@ -150,7 +150,7 @@ def test_cache_that_cannot_be_written_does_not_cost_the_engine(
 
 def test_caches_of_tensorrt_for_rtx_go_through_without_its_warnings(tmp_path: Path) -> None:
     trt = pytest.importorskip("tensorrt_rtx")
-    from colorrt.export.engine_messages import logger
+    from colorrt.export.engine.messages import logger
 
     builder = trt.Builder(logger(trt)[0])
     path = tmp_path / "timing.cache"

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from colorrt.errors import ExportError
-from colorrt.export.engine_messages import forget, logger, reason, tidy
+from colorrt.export.engine.messages import forget, logger, reason, tidy
 
 # What the parser's codes mean for the person who exported the graph.
 UNSUPPORTED = {

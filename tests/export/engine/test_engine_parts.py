@@ -10,11 +10,11 @@ import pytest
 
 from colorrt.contract import Contract
 from colorrt.errors import BackendError, UsageError
-from colorrt.export import engine_memory
-from colorrt.export.engine_build import Tuning
-from colorrt.export.engine_memory import Need, estimate_need, warn_of_memory
-from colorrt.export.engine_messages import Messages, Progress, tidy
-from colorrt.export.engine_target import (
+from colorrt.export.engine import memory as engine_memory
+from colorrt.export.engine.builder import Tuning
+from colorrt.export.engine.memory import Need, estimate_need, warn_of_memory
+from colorrt.export.engine.messages import Messages, Progress, tidy
+from colorrt.export.engine.target import (
     Range,
     find_capabilities,
     known_capabilities,

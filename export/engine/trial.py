@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from colorrt.contract import NOT_YET_RUN, UNIT, Contract
 from colorrt.errors import ArtifactError, BackendError
 from colorrt.export.comparison import answer_of
-from colorrt.export.engine_order import Job
-from colorrt.export.engine_proof import check_layers, compare_engine, inspect_plan, restamp
+from colorrt.export.engine.order import Job
+from colorrt.export.engine.proof import check_layers, compare_engine, inspect_plan, restamp
 from colorrt.export.photos import parity_lumas
 from colorrt.runtime.artifact import Artifact, Kind
 from colorrt.runtime.sessions.session import SessionOptions

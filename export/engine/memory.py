@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from colorrt.export.engine_target import Shape
+from colorrt.export.engine.target import Shape
 from colorrt.runtime.sessions.gpu import Gpu
 
 # What engines of TensorRT for RTX 1.7 take for activations, against what lives at once in their networks: 1.12 to

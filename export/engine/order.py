@@ -10,8 +10,8 @@ from pathlib import Path
 
 from colorrt.contract import NOT_YET_RUN, Contract, Engine
 from colorrt.errors import ArtifactError, ExportError, UsageError
-from colorrt.export.engine_build import Tuning
-from colorrt.export.engine_target import (
+from colorrt.export.engine.builder import Tuning
+from colorrt.export.engine.target import (
     MOST_PICTURES,
     Range,
     Shape,

@@ -10,9 +10,10 @@ import pytest
 
 from colorrt.contract import NOT_YET_RUN, Contract
 from colorrt.errors import BackendError, ExportError
-from colorrt.export import engine_order, engine_trial
-from colorrt.export.engine import Order, Tuning, build_engine
-from colorrt.export.engine_proof import Layers
+from colorrt.export.engine import order as engine_order
+from colorrt.export.engine import trial as engine_trial
+from colorrt.export.engine.build import Order, Tuning, build_engine
+from colorrt.export.engine.proof import Layers
 from colorrt.runtime.artifact import Artifact, read_artifact
 from colorrt.runtime.sessions.flavors import Flavor
 from colorrt.runtime.sessions.gpu import Gpu

@@ -15,9 +15,9 @@ import pytest
 
 from colorrt.contract import NOT_YET_RUN, Contract, Engine
 from colorrt.errors import ArtifactError, BackendError, ExportError
-from colorrt.export import engine_trial
-from colorrt.export.engine_order import Job, Order
-from colorrt.export.engine_proof import (
+from colorrt.export.engine import trial as engine_trial
+from colorrt.export.engine.order import Job, Order
+from colorrt.export.engine.proof import (
     Layers,
     check_layers,
     compare_engine,
@@ -27,8 +27,8 @@ from colorrt.export.engine_proof import (
     read_inspection,
     restamp,
 )
-from colorrt.export.engine_target import Range
-from colorrt.export.engine_trial import try_plan
+from colorrt.export.engine.target import Range
+from colorrt.export.engine.trial import try_plan
 from colorrt.runtime.artifact import Artifact, Kind, read_artifact
 from colorrt.runtime.sessions.flavors import Flavor
 from colorrt.runtime.sessions.gpu import Gpu
