@@ -17,7 +17,7 @@ from colorrt.export.checks import check_parity, check_structure, measure_parity
 from colorrt.export.graph import OPSET, stamp, trace
 from colorrt.export.memory import check_memory
 from colorrt.export.photos import parity_lumas
-from colorrt.export.precision import check_precision, to_half
+from colorrt.export.precision.fp16 import check_precision, to_half
 from colorrt.models.registry import Network, load_network
 from colorrt.runtime.shipped import shipped_weights
 

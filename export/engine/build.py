@@ -21,7 +21,7 @@ from colorrt.export.engine.proof import check_layers, network_layers, padded
 from colorrt.export.engine.target import TURING
 from colorrt.export.engine.trial import try_plan
 from colorrt.export.photos import parity_lumas
-from colorrt.export.precision import check_half, precision_of, to_half
+from colorrt.export.precision.fp16 import check_half, precision_of, to_half
 
 __all__ = ["Built", "Order", "Tuning", "build_engine"]
 

@@ -20,7 +20,7 @@ from colorrt.export.engine.target import (
     parse_range,
     square_shapes,
 )
-from colorrt.export.precision import check_precision
+from colorrt.export.precision.fp16 import check_precision
 from colorrt.runtime.artifact import Artifact, Kind, read_artifact
 from colorrt.runtime.sessions.fitting import LEAST_RTX_CAPABILITY
 from colorrt.runtime.sessions.flavors import Flavor, find_flavor, parse_version

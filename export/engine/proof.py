@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from colorrt.contract import INPUT, Contract, Parity
 from colorrt.errors import ExportError
-from colorrt.export.comparison import LEVELS, Answer, check_finite
 from colorrt.export.engine.messages import forget, logger, reason
 from colorrt.export.engine.target import Shape
-from colorrt.export.precision import MEAN_BOUND
+from colorrt.export.precision.fp16 import MEAN_BOUND
+from colorrt.export.precision.parity import LEVELS, Answer, check_finite
 from colorrt.runtime.sessions.flavors import Flavor
 
 ROOM = 256

@@ -16,10 +16,10 @@ from onnx import TensorProto
 
 from colorrt.contract import Parity
 from colorrt.errors import ExportError, UsageError
-from colorrt.export.comparison import compare_models
-from colorrt.export.halving import WEIGHTED, find_front, find_tail, halve, name_nodes
-from colorrt.export.overflow import find_overflows
-from colorrt.export.rounding import spell_out
+from colorrt.export.precision.graph_surgery import WEIGHTED, find_front, find_tail, halve, name_nodes
+from colorrt.export.precision.overflow import find_overflows
+from colorrt.export.precision.parity import compare_models
+from colorrt.export.precision.rounding import spell_out
 
 PRECISIONS = ("fp32", "fp16")
 MEAN_BOUND = 0.5
@@ -43,7 +43,7 @@ class Half:
     """Nodes that stay FP32 because FP16 cannot hold what they read, weigh or make, or because the network multiplies
     their errors; the end of the network and the sensitive operators, which always stay, are not among them."""
     parity: Parity
-    """Against the FP32 graph, with every result rounded to FP16 (`colorrt.export.rounding`)."""
+    """Against the FP32 graph, with every result rounded to FP16 (`colorrt.export.precision.rounding`)."""
 
 
 def check_precision(precision: str) -> None:

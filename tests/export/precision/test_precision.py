@@ -15,13 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from colorrt.contract import Parity
 from colorrt.errors import ExportError, UsageError
-from colorrt.export import precision
-from colorrt.export.comparison import answer_of, compare_models
 from colorrt.export.graph import trace
-from colorrt.export.halving import SENSITIVE, find_front, find_tail, halve, name_nodes
-from colorrt.export.overflow import find_overflows, measure_peaks
 from colorrt.export.photos import parity_lumas
-from colorrt.export.precision import (
+from colorrt.export.precision import fp16 as precision
+from colorrt.export.precision.fp16 import (
     KEPT_KEY,
     MEAN_BOUND,
     check_half,
@@ -31,7 +28,10 @@ from colorrt.export.precision import (
     precision_of,
     to_half,
 )
-from colorrt.export.rounding import spell_out
+from colorrt.export.precision.graph_surgery import SENSITIVE, find_front, find_tail, halve, name_nodes
+from colorrt.export.precision.overflow import find_overflows, measure_peaks
+from colorrt.export.precision.parity import answer_of, compare_models
+from colorrt.export.precision.rounding import spell_out
 from colorrt.models.registry import load_network
 from colorrt.runtime.shipped import shipped_weights
 
@@ -333,6 +333,6 @@ def test_artistic_in_fp16(artistic_pth: Path) -> None:
 
 
 def test_precision_needs_no_torch() -> None:
-    program = "import sys; sys.modules['torch'] = None; import colorrt.export.precision"
+    program = "import sys; sys.modules['torch'] = None; import colorrt.export.precision.fp16"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr

@@ -9,8 +9,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from colorrt.export.comparison import open_graph, run_graph
-from colorrt.export.halving import SENSITIVE, WEIGHTED, float_constants
+from colorrt.export.precision.graph_surgery import SENSITIVE, WEIGHTED, float_constants
+from colorrt.export.precision.parity import open_graph, run_graph
 
 LARGEST = 65504.0
 """The largest number of FP16."""

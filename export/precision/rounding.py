@@ -9,7 +9,7 @@ from __future__ import annotations
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from colorrt.export.halving import cast_target
+from colorrt.export.precision.graph_surgery import cast_target
 
 EXACT = frozenset(
     {
