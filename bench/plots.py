@@ -6,8 +6,8 @@ import io
 from typing import TYPE_CHECKING
 
 from colorrt.atomic import atomic_path
-from colorrt.bench.curves import new_figure
 from colorrt.bench.machine import title_of
+from colorrt.evaluation.curves import new_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

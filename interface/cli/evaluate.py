@@ -13,7 +13,7 @@ import typer
 from colorrt.cli.app import announce_compiling, app, check_result_file, guarded, needs, say
 
 if TYPE_CHECKING:
-    from colorrt.bench.quality import Quality
+    from colorrt.evaluation.quality import Quality
 
 CURVE_SATURATIONS = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 
@@ -52,11 +52,11 @@ def evaluate(
     Each photograph is reduced to its luma, colored, and compared with itself.
     """
     try:
-        from colorrt.bench.curves import check_plotting
-        from colorrt.bench.evaluation import SheetRows, draw_curve, evaluate_photos, measure_curve
-        from colorrt.bench.extras import Extras
         from colorrt.bench.photos import photo_names
-        from colorrt.bench.report import write_report
+        from colorrt.evaluation.curves import check_plotting
+        from colorrt.evaluation.evaluation import SheetRows, draw_curve, evaluate_photos, measure_curve
+        from colorrt.evaluation.figures import Extras
+        from colorrt.evaluation.report import write_report
     except ImportError as error:
         raise needs("bench", error) from error
     from colorrt.atomic import atomic_path

@@ -181,7 +181,7 @@ def _write_report(path: Path, results: Sequence[Result]) -> None:
 
 
 def _write_sheet(path: Path, results: Sequence[Result]) -> None:
-    from colorrt.bench.proof import write_proof
+    from colorrt.evaluation.proof_sheet import write_proof
     from colorrt.runtime.folder import Outcome
 
     pairs = [(result.job.source, result.job.target) for result in results if result.outcome is not Outcome.FAILED]

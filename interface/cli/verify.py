@@ -11,7 +11,7 @@ import typer
 from colorrt.cli.app import app, check_result_file, guarded, needs, say
 
 if TYPE_CHECKING:
-    from colorrt.bench.comparing import Difference
+    from colorrt.evaluation.comparing import Difference
 
 ABOVE_BOUND = 1
 
@@ -53,11 +53,11 @@ def verify(
     except ImportError as error:
         raise needs("bench", error) from error
     from colorrt.atomic import atomic_path
-    from colorrt.bench.comparing import compare_artifacts
-    from colorrt.bench.difference import DifferencePicture
     from colorrt.bench.photos import photo_names
     from colorrt.bench.pictures import shipped_photos
     from colorrt.errors import UsageError
+    from colorrt.evaluation.comparing import compare_artifacts
+    from colorrt.evaluation.difference_picture import DifferencePicture
 
     # So written, a NaN is refused too.
     if bound is not None and not bound >= 0:

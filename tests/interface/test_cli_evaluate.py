@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorrt.bench import evaluation
 from colorrt.errors import ColorrtError
+from colorrt.evaluation import evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,10 +98,10 @@ def test_name_that_is_no_utf8_is_escaped_on_the_page(evaluate: Command, photos: 
 @pytest.mark.parametrize(
     ("failing", "has_curve"),
     [
-        ("colorrt.bench.evaluation.write_sheet", False),
-        ("colorrt.bench.evaluation.saturation_curve", False),
-        ("colorrt.bench.evaluation.write_curves", True),
-        ("colorrt.bench.report.write_report", True),
+        ("colorrt.evaluation.evaluation.write_sheet", False),
+        ("colorrt.evaluation.evaluation.saturation_curve", False),
+        ("colorrt.evaluation.evaluation.write_curves", True),
+        ("colorrt.evaluation.report.write_report", True),
     ],
 )
 def test_figures_are_kept_when_another_output_fails(
@@ -129,7 +129,7 @@ class Judge:
 def test_frechet_distance_of_one_photograph_says_what_it_needs(
     evaluate: Command, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("colorrt.bench.frechet.Judge", Judge)
+    monkeypatch.setattr("colorrt.evaluation.frechet.Judge", Judge)
     both = evaluate(photos, "--frechet")
     assert both.stderr == ""
     assert "Frechet " in both.stdout

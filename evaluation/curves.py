@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from colorrt.atomic import atomic_path
-from colorrt.bench.quality import colorfulness, psnr
 from colorrt.errors import BackendError
+from colorrt.evaluation.quality import colorfulness, psnr
 from colorrt.kernels.luma import luma
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from colorrt.bench.bands import BandErrors, chroma_levels
-from colorrt.bench.quality import gray_of
-from colorrt.bench.report import make_report, write_report
-from colorrt.bench.stability import Stability, compare_guesses, disturb, summarize_stability
 from colorrt.cli import load_commands
+from colorrt.evaluation.luma_bands import BandErrors, chroma_levels
+from colorrt.evaluation.quality import gray_of
+from colorrt.evaluation.report import make_report, write_report
+from colorrt.evaluation.stability import Stability, compare_guesses, disturb, summarize_stability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

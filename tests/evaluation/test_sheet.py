@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from colorrt.bench.sheet import contact_sheet, even_choice, thumbnail, write_sheet
 from colorrt.errors import ColorrtError
+from colorrt.evaluation.sheet import contact_sheet, even_choice, thumbnail, write_sheet
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ import numpy as np
 
 from colorrt.bench.photos import read_rgb_photos
 from colorrt.bench.pictures import shipped_photos
-from colorrt.bench.quality import lab_errors
 from colorrt.contract import Contract, check_render_factor
 from colorrt.errors import ModelError, UsageError
+from colorrt.evaluation.quality import lab_errors
 from colorrt.runtime.artifact import Artifact, read_artifact
 from colorrt.runtime.colorizer import Colorizer, Square
 from colorrt.runtime.shipped import SHIPPED_RENDER_FACTOR

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from colorrt.bench.bands import BandErrors
-from colorrt.bench.frechet import FrechetMeter
-from colorrt.bench.quality import gray_of
-from colorrt.bench.stability import PictureStability, measure_stability, summarize_stability
+from colorrt.evaluation.frechet import FrechetMeter
+from colorrt.evaluation.luma_bands import BandErrors
+from colorrt.evaluation.quality import gray_of
+from colorrt.evaluation.stability import PictureStability, measure_stability, summarize_stability
 
 if TYPE_CHECKING:
     import numpy as np

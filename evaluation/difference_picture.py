@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from colorrt import kernels
-from colorrt.bench.sheet import even_choice, write_sheet
+from colorrt.evaluation.sheet import even_choice, write_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from colorrt.bench.comparing import Seen
+    from colorrt.evaluation.comparing import Seen
 
 MOST = 24
 """Photographs in a picture; of more, some spread evenly."""

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorrt.bench.proof import write_proof
 from colorrt.errors import PictureError
+from colorrt.evaluation.proof_sheet import write_proof
 
 
 def make_pair(folder: Path, index: int) -> tuple[Path, Path]:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorrt.bench.comparing import Difference, Seen, agree_render_factor, compare_artifacts
-from colorrt.bench.difference import DifferencePicture, amplification, draw_difference
 from colorrt.errors import ModelError, UsageError
+from colorrt.evaluation.comparing import Difference, Seen, agree_render_factor, compare_artifacts
+from colorrt.evaluation.difference_picture import DifferencePicture, amplification, draw_difference
 from colorrt.runtime.artifact import read_artifact
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colorrt.bench.photos import read_rgb_photos
-from colorrt.bench.quality import (
+from colorrt.errors import BackendError
+from colorrt.evaluation.quality import (
     PSNR_CAP_DB,
     PictureQuality,
     colorfulness,
@@ -24,7 +25,6 @@ from colorrt.bench.quality import (
     psnr,
     summarize,
 )
-from colorrt.errors import BackendError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorrt.bench.curves import CurvePoint, saturation_curve, write_curves
-from colorrt.bench.quality import PSNR_CAP_DB, colorfulness, gray_of, psnr
 from colorrt.errors import BackendError
+from colorrt.evaluation.curves import CurvePoint, saturation_curve, write_curves
+from colorrt.evaluation.quality import PSNR_CAP_DB, colorfulness, gray_of, psnr
 
 if TYPE_CHECKING:
     from pathlib import Path

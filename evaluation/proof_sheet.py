@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from colorrt.bench.sheet import even_choice, write_sheet
+from colorrt.evaluation.sheet import even_choice, write_sheet
 from colorrt.runtime.pictures.reading import read_picture
 
 MOST = 24

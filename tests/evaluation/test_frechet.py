@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from colorrt.bench.frechet import FrechetMeter, Judge, frechet_distance
 from colorrt.errors import BackendError
+from colorrt.evaluation.frechet import FrechetMeter, Judge, frechet_distance
 
 
 def exact(mean: list[float], root: np.ndarray) -> np.ndarray:
