@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from colorrt import kernels
 from colorrt.bench.machine import describe_machine
-from colorrt.bench.photos import photo_names, read_rgb_photos
 from colorrt.contract import UNIT
 from colorrt.errors import UsageError
 from colorrt.evaluation.sheet import even_choice
+from colorrt.photos.reading import photo_names, read_rgb_photos
 from colorrt.runtime.colorizer import Colorizer
 
 STEEPEST = 0.1

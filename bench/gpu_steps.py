@@ -21,7 +21,7 @@ from colorrt.bench.machine import describe_machine
 from colorrt.bench.network import Entrant, distinct, enter_torch, held_on_device, open_entrant, time_network
 from colorrt.contract import UNIT
 from colorrt.errors import BackendError, ColorrtError
-from colorrt.export.photos import parity_lumas
+from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.sessions.flavors import find_flavor
 from colorrt.runtime.sessions.gpu import search_gpu

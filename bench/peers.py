@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from colorrt.bench.machine import describe_machine
-from colorrt.bench.photos import decode_rgb
 from colorrt.bench.pictures import write_scaled
 from colorrt.bench.stages import color_file
 from colorrt.bench.timing import Times, ratio_of, summarize_times
 from colorrt.errors import BackendError, UsageError
 from colorrt.evaluation.quality import gray_of, lab_errors
 from colorrt.evaluation.sheet import write_sheet
+from colorrt.photos.reading import decode_rgb
 from colorrt.runtime.colorizer import Colorizer
 
 if TYPE_CHECKING:

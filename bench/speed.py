@@ -16,8 +16,8 @@ from colorrt.bench.machine import describe_machine
 from colorrt.bench.timing import ratio_of, take_turns
 from colorrt.contract import INPUT, OUTPUT, UNIT
 from colorrt.export.graph import trace
-from colorrt.export.photos import parity_lumas
 from colorrt.models.registry import load_network
+from colorrt.photos.shipped import parity_lumas
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from torch import nn
 
 from colorrt.atomic import atomic_path
 from colorrt.contract import UNIT
-from colorrt.export.photos import parity_lumas
 from colorrt.models.color import ChromaOfRgb
 from colorrt.models.deoldify import DeOldify, DeOldifyShape
 from colorrt.models.resnet import ResNetShape
+from colorrt.photos.shipped import parity_lumas
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from colorrt.bench.photos import read_rgb_photos
-from colorrt.bench.pictures import shipped_photos
 from colorrt.contract import Contract, check_render_factor
 from colorrt.errors import ModelError, UsageError
 from colorrt.evaluation.quality import lab_errors
+from colorrt.photos.reading import read_rgb_photos
+from colorrt.photos.shipped import shipped_photos
 from colorrt.runtime.artifact import Artifact, read_artifact
 from colorrt.runtime.colorizer import Colorizer, Square
 from colorrt.runtime.shipped import SHIPPED_RENDER_FACTOR

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from colorrt.bench.photos import read_rgb_photos
 from colorrt.evaluation.curves import CurvePoint, saturation_curve, write_curves
 from colorrt.evaluation.quality import Quality, gray_of, measure, summarize
 from colorrt.evaluation.sheet import even_choice, thumbnail, write_sheet
+from colorrt.photos.reading import read_rgb_photos
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

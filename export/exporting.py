@@ -16,9 +16,9 @@ from colorrt.export.attention import attention_as, choose_form
 from colorrt.export.checks import check_parity, check_structure, measure_parity
 from colorrt.export.graph import OPSET, stamp, trace
 from colorrt.export.memory import check_memory
-from colorrt.export.photos import parity_lumas
 from colorrt.export.precision.fp16 import check_precision, to_half
 from colorrt.models.registry import Network, load_network
+from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.shipped import shipped_weights
 
 # Sizes at which a graph of free size is compared: an odd render factor and the usual one.

@@ -20,8 +20,8 @@ from colorrt.export.engine.order import MEGABYTE, Job, Order, check_output, chec
 from colorrt.export.engine.proof import check_layers, network_layers, padded
 from colorrt.export.engine.target import TURING
 from colorrt.export.engine.trial import try_plan
-from colorrt.export.photos import parity_lumas
 from colorrt.export.precision.fp16 import check_half, precision_of, to_half
+from colorrt.photos.shipped import parity_lumas
 
 __all__ = ["Built", "Order", "Tuning", "build_engine"]
 

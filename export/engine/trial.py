@@ -14,8 +14,8 @@ from colorrt.contract import NOT_YET_RUN, UNIT, Contract
 from colorrt.errors import ArtifactError, BackendError
 from colorrt.export.engine.order import Job
 from colorrt.export.engine.proof import check_layers, compare_engine, inspect_plan, restamp
-from colorrt.export.photos import parity_lumas
 from colorrt.export.precision.parity import answer_of
+from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import Artifact, Kind
 from colorrt.runtime.sessions.session import SessionOptions
 from colorrt.runtime.sessions.tensorrt import TensorRtSession

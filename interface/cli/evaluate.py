@@ -52,11 +52,11 @@ def evaluate(
     Each photograph is reduced to its luma, colored, and compared with itself.
     """
     try:
-        from colorrt.bench.photos import photo_names
         from colorrt.evaluation.curves import check_plotting
         from colorrt.evaluation.evaluation import SheetRows, draw_curve, evaluate_photos, measure_curve
         from colorrt.evaluation.figures import Extras
         from colorrt.evaluation.report import write_report
+        from colorrt.photos.reading import photo_names
     except ImportError as error:
         raise needs("bench", error) from error
     from colorrt.atomic import atomic_path

@@ -53,11 +53,11 @@ def verify(
     except ImportError as error:
         raise needs("bench", error) from error
     from colorrt.atomic import atomic_path
-    from colorrt.bench.photos import photo_names
-    from colorrt.bench.pictures import shipped_photos
     from colorrt.errors import UsageError
     from colorrt.evaluation.comparing import compare_artifacts
     from colorrt.evaluation.difference_picture import DifferencePicture
+    from colorrt.photos.reading import photo_names
+    from colorrt.photos.shipped import shipped_photos
 
     # So written, a NaN is refused too.
     if bound is not None and not bound >= 0:

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colorrt.bench.photos import read_rgb_photos
 from colorrt.errors import BackendError
 from colorrt.evaluation.quality import (
     PSNR_CAP_DB,
@@ -25,6 +24,7 @@ from colorrt.evaluation.quality import (
     psnr,
     summarize,
 )
+from colorrt.photos.reading import read_rgb_photos
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,11 +16,11 @@ from colorrt.errors import ExportError, UsageError, WeightsError
 from colorrt.export import exporting, memory
 from colorrt.export.exporting import default_name, export_network
 from colorrt.export.memory import check_memory, estimate_memory
-from colorrt.export.photos import parity_lumas
 from colorrt.export.precision import fp16
 from colorrt.export.precision.fp16 import check_half
 from colorrt.models.lite import Lite, LiteShape
 from colorrt.models.registry import load_network
+from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import read_artifact
 from colorrt.training.train import save_weights
 

@@ -15,8 +15,8 @@ from colorrt.errors import ArtifactError, BackendError, ExportError, UsageError
 from colorrt.export.engine import builder as engine_builder
 from colorrt.export.engine import order as engine_order
 from colorrt.export.engine.build import Order, Tuning, build_engine
-from colorrt.export.photos import parity_lumas
 from colorrt.export.precision.fp16 import to_half
+from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import Kind, read_artifact
 from colorrt.runtime.sessions.flavors import Flavor
 from colorrt.runtime.shipped import shipped_artifact

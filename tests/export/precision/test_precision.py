@@ -16,7 +16,6 @@ from onnx import TensorProto, helper, numpy_helper
 from colorrt.contract import Parity
 from colorrt.errors import ExportError, UsageError
 from colorrt.export.graph import trace
-from colorrt.export.photos import parity_lumas
 from colorrt.export.precision import fp16 as precision
 from colorrt.export.precision.fp16 import (
     KEPT_KEY,
@@ -33,6 +32,7 @@ from colorrt.export.precision.overflow import find_overflows, measure_peaks
 from colorrt.export.precision.parity import answer_of, compare_models
 from colorrt.export.precision.rounding import spell_out
 from colorrt.models.registry import load_network
+from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.shipped import shipped_weights
 
 Weights = dict[str, np.ndarray]

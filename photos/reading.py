@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from colorrt.errors import PictureError, UsageError
+from colorrt.photos.finding import SHARD_ENDINGS, TAR_FAILURES
 from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES, formats_of
-from colorrt.training.files import SHARD_ENDINGS, TAR_FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

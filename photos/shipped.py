@@ -1,4 +1,4 @@
-"""The photographs that artifacts are compared on: six that ship, or the user's own."""
+"""The photographs that ship, and squares of luma for parity: of them, or of the user's own."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ FEWEST = 4
 SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 
 
+def shipped_photos() -> Path:
+    """Path of the folder with the photographs that ship."""
+    return Path(str(resources.files("colorrt.photos"))) / "pictures"
+
+
 def parity_lumas(size: int, folder: Path | None = None) -> list[NDArray[np.float32]]:
     """Luma squares (size x size float32, 0..1) of the photographs in `folder`, or of those that ship.
 
     Raises UsageError when `folder` holds fewer than four photographs.
     """
     if folder is None:
-        with resources.as_file(resources.files("colorrt.export") / "photos") as shipped:
+        with resources.as_file(resources.files("colorrt.photos") / "pictures") as shipped:
             return [_square(path, size) for path in sorted(shipped.glob("*.jpg"))]
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if len(paths) < FEWEST:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorrt.bench.photos import decode_rgb, photo_names, read_rgb_photos
 from colorrt.errors import PictureError, UsageError
+from colorrt.photos.reading import decode_rgb, photo_names, read_rgb_photos
 
 if TYPE_CHECKING:
     from pathlib import Path
