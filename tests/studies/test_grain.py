@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colorrt.bench.grain import measure_grain
 from colorrt.errors import PictureError
+from studies.grain import measure_grain
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 

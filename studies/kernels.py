@@ -21,9 +21,9 @@ from PIL import Image, ImageEnhance
 
 from colorrt import kernels
 from colorrt.bench.machine import describe_machine
-from colorrt.bench.opencv import load_opencv
 from colorrt.bench.timing import Times, ratio_of, summarize_times, take_turns
 from colorrt.runtime.colorizer import Colorizer, Square
+from studies.opencv import load_opencv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -19,13 +19,13 @@ from PIL import Image
 
 from colorrt import kernels
 from colorrt.bench.machine import describe_machine
-from colorrt.bench.opencv import load_opencv
 from colorrt.bench.pictures import write_scaled
 from colorrt.bench.timing import Times, ratio_of, summarize_times, take_turns
 from colorrt.runtime.colorizer import Colorizer, Square
 from colorrt.runtime.jpeg.lossless import LosslessStill
 from colorrt.runtime.jpeg.still import JpegStill
 from colorrt.runtime.stills import open_still
+from studies.opencv import load_opencv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,8 +7,8 @@ import pytest
 
 def test_kernels_are_timed_beside_the_original_chain(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("cv2", reason="the original chain needs OpenCV")
-    from colorrt.bench import kernels as timing
-    from colorrt.bench.kernels import compare_kernels, kernel_lines
+    from studies import kernels as timing
+    from studies.kernels import compare_kernels, kernel_lines
 
     # One kernel instead of all: they take ten seconds.
     timed = timing._timed

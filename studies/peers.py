@@ -1,7 +1,7 @@
 """The original DeOldify beside ours: the same pictures, weights and threads, in turns, file to file.
 
 It runs from the user's own checkout, in a process of its own with a Python of its own, since it needs packages of its
-time (fastai 1.0). How it is called is in `colorrt.bench.deoldify_peer`.
+time (fastai 1.0). How it is called is in `studies.deoldify_peer`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from colorrt.bench.machine import describe_machine
+from colorrt.bench.machine import describe_machine, title_of
 from colorrt.bench.pictures import write_scaled
 from colorrt.bench.stages import color_file
 from colorrt.bench.timing import Times, ratio_of, summarize_times
@@ -233,3 +233,17 @@ class _Peer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def peer_lines(report: PeerReport) -> list[str]:
+    """Return the table of a report on the original DeOldify beside ours, line by line."""
+    width, height = report.size
+    wide = max(len(report.theirs_name), len(report.ours_name), len("file to file"))
+    lines = [
+        f"{width} x {height}, render factor {report.render_factor}, {report.threads} threads",
+        title_of(report.machine),
+        f"{'file to file':<{wide}} {'p50 ms':>9} {'p90 ms':>9} {'p99 ms':>9} {'ratio':>6}",
+    ]
+    for name, times, ratio in ((report.theirs_name, report.theirs, 1.0), (report.ours_name, report.ours, report.ratio)):
+        lines.append(f"{name:<{wide}} {times.p50_ms:>9.1f} {times.p90_ms:>9.1f} {times.p99_ms:>9.1f} {ratio:>6.2f}")
+    return [*lines, f"their pictures and ours: dE2000 {report.de2000:.2f} on average"]

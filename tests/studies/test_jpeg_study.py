@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorrt.bench import __main__ as command
+from studies import __main__ as command
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV, which the original chain needs, is not installed")
 
 
 def test_original_chain_keeps_luma_and_takes_the_answers_colors(tmp_path: Path) -> None:
-    from colorrt.bench.jpeg import color_originally
+    from studies.jpeg import color_originally
 
     levels = np.tile(np.linspace(80, 170, 64).astype(np.uint8), (48, 1))
     Image.fromarray(levels).save(tmp_path / "in.jpg", quality=100)

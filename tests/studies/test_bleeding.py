@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from colorrt.bench.bleeding import bleeding_lines, compare_upsampling, measure_bleeding
 from colorrt.errors import UsageError
+from studies.bleeding import bleeding_lines, compare_upsampling, measure_bleeding
 
 
 def test_color_that_ends_on_the_edge_does_not_bleed() -> None:

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from colorrt.bench import gpu, gpu_steps
-from colorrt.bench.__main__ import main
-from colorrt.bench.gpu import GpuPlan, gpu_lines, measure_gpu, run_step
-from colorrt.bench.synthetic import SHAPES, write_synthetic
 from colorrt.errors import UsageError
 from colorrt.models.deoldify import DeOldifyShape
 from colorrt.models.lite import Lite, LiteShape
 from colorrt.models.registry import load_network
 from colorrt.models.resnet import ResNetShape
 from colorrt.training.train import save_weights
+from studies import gpu, gpu_steps
+from studies.__main__ import main
+from studies.gpu import GpuPlan, gpu_lines, measure_gpu, run_step
+from studies.synthetic import SHAPES, write_synthetic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`python -m colorrt.bench COMMAND`: measurements for those who work on colorrt, or compare it with others.
+"""`python -m studies COMMAND`: measurements for those who work on colorrt, or compare it with others.
 
 `colorrt bench` and `colorrt verify` measure artifacts.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Parse the command line, measure, print. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m colorrt.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m studies", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run: dict[str, Callable[[argparse.Namespace], None]] = {}
     for name, add, call in (
@@ -57,9 +57,8 @@ def _add_speed(commands: Any) -> None:
 
 
 def _speed(arguments: argparse.Namespace) -> None:
-    from colorrt.bench.speed import compare_speed
-    from colorrt.bench.tables import speed_lines
     from colorrt.runtime.shipped import shipped_weights
+    from studies.speed import compare_speed, speed_lines
 
     _check(arguments)
     report = compare_speed(
@@ -91,9 +90,8 @@ def _add_peers(commands: Any) -> None:
 
 
 def _peers(arguments: argparse.Namespace) -> None:
-    from colorrt.bench.peers import PeerPlan, compare_with_deoldify
     from colorrt.bench.pictures import read_sizes
-    from colorrt.bench.tables import peer_lines
+    from studies.peers import PeerPlan, compare_with_deoldify, peer_lines
 
     _check(arguments)
     plan = PeerPlan(
@@ -136,8 +134,8 @@ def _add_gpu(commands: Any) -> None:
 
 
 def _gpu(arguments: argparse.Namespace) -> None:
-    from colorrt.bench.gpu import GpuPlan, gpu_lines, measure_gpu
     from colorrt.bench.pictures import read_numbers
+    from studies.gpu import GpuPlan, gpu_lines, measure_gpu
 
     if arguments.rounds < 1:
         raise UsageError("--rounds takes 1 or more")
@@ -171,8 +169,8 @@ def _add_jpeg(commands: Any) -> None:
 
 
 def _jpeg(arguments: argparse.Namespace) -> None:
-    from colorrt.bench.jpeg import compare_jpeg, jpeg_lines
     from colorrt.bench.pictures import read_sizes
+    from studies.jpeg import compare_jpeg, jpeg_lines
 
     if arguments.threads < 1 or arguments.rounds < 1:
         raise UsageError("--threads and --rounds take 1 or more")
@@ -185,8 +183,8 @@ def _jpeg(arguments: argparse.Namespace) -> None:
 
 def _grain_of(asked: str) -> float:
     from colorrt import kernels
-    from colorrt.bench.grain import measure_grain
     from colorrt.runtime.pictures.reading import read_picture
+    from studies.grain import measure_grain
 
     try:
         grain = float(asked)
@@ -206,8 +204,8 @@ def _add_kernels(commands: Any) -> None:
 
 
 def _kernels(arguments: argparse.Namespace) -> None:
-    from colorrt.bench.kernels import compare_kernels, kernel_lines
     from colorrt.bench.pictures import read_numbers, read_sizes
+    from studies.kernels import compare_kernels, kernel_lines
 
     if arguments.rounds < 1:
         raise UsageError("--rounds takes 1 or more")
@@ -227,8 +225,8 @@ def _add_bleeding(commands: Any) -> None:
 
 
 def _bleeding(arguments: argparse.Namespace) -> None:
-    from colorrt.bench.bleeding import bleeding_lines, compare_upsampling
     from colorrt.bench.pictures import read_numbers
+    from studies.bleeding import bleeding_lines, compare_upsampling
 
     if arguments.most < 1:
         raise UsageError("--most takes 1 or more")
@@ -248,7 +246,7 @@ def _add_stills(commands: Any) -> None:
 
 def _stills(arguments: argparse.Namespace) -> None:
     from colorrt.bench.pictures import read_sizes
-    from colorrt.bench.stills import measure_stills, still_lines
+    from studies.stills import measure_stills, still_lines
 
     if arguments.threads < 1:
         raise UsageError("--threads takes 1 or more")

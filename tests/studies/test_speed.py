@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from colorrt.bench.__main__ import main
 from colorrt.models.lite import Lite, LiteShape
 from colorrt.training.train import save_weights
+from studies.__main__ import main
 
 
 @pytest.fixture(scope="module")

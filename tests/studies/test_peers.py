@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from colorrt.bench.__main__ import main
-from colorrt.bench.peers import PeerPlan, compare_with_deoldify
 from colorrt.errors import BackendError, UsageError
+from studies.__main__ import main
+from studies.peers import PeerPlan, compare_with_deoldify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

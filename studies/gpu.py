@@ -109,11 +109,11 @@ def measure_gpu(plan: GpuPlan, say: Callable[[str], None] = lambda _: None) -> d
 
 
 def run_step(step: str, job: dict[str, Any], limit_s: float) -> dict[str, Any]:
-    """Run a step of `colorrt.bench.gpu_steps` in a process of its own, and return its result with its seconds."""
+    """Run a step of `studies.gpu_steps` in a process of its own, and return its result with its seconds."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="colorrt-gpu-") as folder:
         answer = Path(folder) / "answer.json"
-        command = [sys.executable, "-m", "colorrt.bench.gpu_steps", step, json.dumps(job), str(answer)]
+        command = [sys.executable, "-m", "studies.gpu_steps", step, json.dumps(job), str(answer)]
         try:
             code = subprocess.run(command, timeout=limit_s, check=False).returncode  # noqa: S603
             if answer.exists():

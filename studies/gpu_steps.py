@@ -1,6 +1,6 @@
-"""The steps of `python -m colorrt.bench.gpu`, each in a process of its own: a GPU that fails once may fail for good.
+"""The steps of `python -m studies.gpu`, each in a process of its own: a GPU that fails once may fail for good.
 
-Run as `python -m colorrt.bench.gpu_steps STEP JOB ANSWER`: JOB is JSON, ANSWER the file for the result, JSON too.
+Run as `python -m studies.gpu_steps STEP JOB ANSWER`: JOB is JSON, ANSWER the file for the result, JSON too.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def network(job: dict[str, Any]) -> dict[str, Any]:
 
 def synthetic(job: dict[str, Any]) -> dict[str, Any]:
     """Make weights up."""
-    from colorrt.bench.synthetic import write_synthetic
+    from studies.synthetic import write_synthetic
 
     write_synthetic(Path(job["path"]), job["model"])
     return {"file": Path(job["path"]).name}

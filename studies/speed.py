@@ -80,3 +80,16 @@ def compare_speed(weights: Path, render_factor: int, threads: int, rounds: int) 
         for name, times in taken.items()
     )
     return SpeedReport(network.model, render_factor, threads, rounds, timings, describe_machine())
+
+
+def speed_lines(report: SpeedReport) -> list[str]:
+    """Return the table of a report on ONNX Runtime beside eager PyTorch, line by line."""
+    return [
+        f"{report.model}, render factor {report.render_factor}, {report.threads} threads, {report.rounds} rounds",
+        f"{report.machine['processor']}, {report.machine['cores']} cores",
+        f"{'network alone':<30} {'p50 ms':>9} {'p90 ms':>9} {'ratio':>6}",
+        *(
+            f"{timing.runner:<30} {timing.p50_ms:>9.1f} {timing.p90_ms:>9.1f} {timing.ratio:>6.2f}"
+            for timing in report.timings
+        ),
+    ]

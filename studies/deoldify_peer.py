@@ -1,4 +1,4 @@
-"""Runs the original DeOldify for `colorrt.bench.peers`, in a Python of its own. Stands alone: imports nothing of ours.
+"""Runs the original DeOldify for `studies.peers`, in a Python of its own. Stands alone: imports nothing of ours.
 
 Started as `python deoldify_peer.py JOB` with the job as JSON, in any Python from 3.7 on that DeOldify runs in. It
 answers on standard output, one line of JSON each: what it is, and then a time for every path that it reads from
