@@ -27,7 +27,7 @@ _WHY_NOT_WRITTEN = {
 }
 
 
-def shown(path: Path | str) -> str:
+def printable(path: Path | str) -> str:
     """Return a path as it can stand in a one-line message: line breaks and undecodable bytes are escaped."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(path))
 
@@ -51,7 +51,7 @@ def atomic_path(path: Path, failure: type[ColorrtError] = ColorrtError) -> Itera
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if target.exists() and not target.is_file():
             # Moving a file to the name of a device would take the device away.
-            raise failure(f"{shown(path)}: cannot be written: it is not a regular file; choose another name")
+            raise failure(f"{printable(path)}: cannot be written: it is not a regular file; choose another name")
         # Cut, because the longer name may not be longer than a name can be (mostly 255 bytes).
         part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.part")
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
@@ -62,7 +62,7 @@ def atomic_path(path: Path, failure: type[ColorrtError] = ColorrtError) -> Itera
         reason = _WHY_NOT_WRITTEN.get(error.errno or 0)
         if reason is None:
             reason = f"{in_one_line(error.strerror or error)}; check the disk or choose another folder"
-        raise failure(f"{shown(path)}: cannot be written: {reason}") from error
+        raise failure(f"{printable(path)}: cannot be written: {reason}") from error
     finally:
         if part is not None:
             with suppress(OSError):

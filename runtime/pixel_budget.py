@@ -1,4 +1,4 @@
-"""Room in memory for pictures under way: small ones go side by side, a very large one goes alone."""
+"""PixelBudget in memory for pictures under way: small ones go side by side, a very large one goes alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DEFAULT_PIXELS = 400_000_000
 """How many pixels are under way at a time, unless a single picture has more: 2 to 3 GB when all have 16 bits."""
 
 
-class Room:
+class PixelBudget:
     """A number of pixels that pictures take when they are read and give back when they are written.
 
     Turns keep them in order: a picture takes its share only after all before it have taken theirs. So what waits for

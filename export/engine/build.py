@@ -14,16 +14,25 @@ import onnx
 from colorrt.atomic import atomic_path
 from colorrt.contract import UNIT, Contract
 from colorrt.errors import ExportError
-from colorrt.export.engine.builder import Tuning, Workshop
+from colorrt.export.engine.builder import EngineBuilder, Tuning
 from colorrt.export.engine.memory import Need, estimate_need, warn_of_memory
-from colorrt.export.engine.order import MEGABYTE, Job, Order, check_output, check_space, default_name, describe, prepare
-from colorrt.export.engine.proof import check_layers, network_layers, padded
+from colorrt.export.engine.proof import check_layers, network_layers, pad_contract
+from colorrt.export.engine.request import (
+    MEGABYTE,
+    BuildRequest,
+    BuildTask,
+    check_output,
+    check_space,
+    default_name,
+    describe,
+    prepare,
+)
 from colorrt.export.engine.target import TURING
 from colorrt.export.engine.trial import try_plan
 from colorrt.export.precision.fp16 import check_half, precision_of, to_half
 from colorrt.photos.shipped import parity_lumas
 
-__all__ = ["Built", "Order", "Tuning", "build_engine"]
+__all__ = ["BuildRequest", "Built", "Tuning", "build_engine"]
 
 Say = Callable[[str], None]
 Advance = Callable[[float, str], None]
@@ -42,7 +51,7 @@ class Built:
 def build_engine(
     source: Path | None = None,
     output: Path | None = None,
-    order: Order | None = None,
+    request: BuildRequest | None = None,
     *,
     photos: Path | None = None,
     overwrite: bool = False,
@@ -61,49 +70,49 @@ def build_engine(
     Raises UsageError, ArtifactError, BackendError (no TensorRT, no GPU for one that needs it), ExportError (parser,
     builder or a check refuses) and passes KeyboardInterrupt on. No file is left behind on failure.
     """
-    job = prepare(source, order or Order())
-    path = output or Path(default_name(job.source, job.order.precision))
-    check_output(path, job.order.tuning, overwrite=overwrite)
-    lumas = parity_lumas(UNIT * job.factors.tuned, photos)
-    say(f"reading {job.source.contract.model} from {job.source.path.name}")
-    graph = onnx.load(job.source.path)
-    contract = describe(job)
-    if contract.precision == "fp16" and job.source.contract.precision == "fp32":
+    task = prepare(source, request or BuildRequest())
+    path = output or Path(default_name(task.source, task.request.precision))
+    check_output(path, task.request.tuning, overwrite=overwrite)
+    lumas = parity_lumas(UNIT * task.factors.tuned, photos)
+    say(f"reading {task.source.contract.model} from {task.source.path.name}")
+    graph = onnx.load(task.source.path)
+    contract = describe(task)
+    if contract.precision == "fp16" and task.source.contract.precision == "fp32":
         made = to_half(graph, lumas, say=say)
         graph, contract = made.model, replace(contract, precision_parity=made.parity)
-    singles = 0
+    fp32_convolutions = 0
     if contract.precision == "fp16":
         check_half(graph)
         counts = precision_of(graph)
-        singles = sum(counts.get(operator, {}).get("fp32", 0) for operator in ("Conv", "ConvTranspose"))
+        fp32_convolutions = sum(counts.get(operator, {}).get("fp32", 0) for operator in ("Conv", "ConvTranspose"))
     data = graph.SerializeToString()
     del graph
     check_space(path, len(data))
     try:
-        workshop = Workshop(job.flavor, data)
+        builder = EngineBuilder(task.flavor, data)
     except ExportError as error:
-        raise ExportError(f"{job.source.path}: {error}") from error
+        raise ExportError(f"{task.source.path}: {error}") from error
     if contract.precision == "fp16":
-        check_layers(network_layers(workshop.network), singles, "network")
-    need = estimate_need(workshop.network, job.shapes[-1], len(data))
-    for sentence in (_announce(job, need), *_warn_of_turing(job.capabilities), *warn_of_memory(need, job.gpu)):
+        check_layers(network_layers(builder.network), fp32_convolutions, "network")
+    need = estimate_need(builder.network, task.shapes[-1], len(data))
+    for sentence in (_announce(task, need), *_warn_of_turing(task.capabilities), *warn_of_memory(need, task.gpu)):
         say(sentence)
-    name = padded(contract).decode()
-    plan = workshop.build(name, job.shapes, job.capabilities, job.order.tuning, say=say, advance=advance)
+    name = pad_contract(contract).decode()
+    plan = builder.build(name, task.shapes, task.capabilities, task.request.tuning, say=say, advance=advance)
     # The builder holds as much memory as the engine will.
-    del workshop
+    del builder
     check_space(path, len(plan.data))
     with atomic_path(path, ExportError) as part:
-        contract = try_plan(job, contract, plan.data, part, lumas, singles, say)
+        contract = try_plan(task, contract, plan.data, part, lumas, fp32_convolutions, say)
     return Built(path, contract, plan.activations)
 
 
-def _announce(job: Job, need: Need) -> str:
-    pictures, _, _, side = job.shapes[-1]
+def _announce(task: BuildTask, need: Need) -> str:
+    pictures, _, _, side = task.shapes[-1]
     many = "a picture" if pictures == 1 else f"{pictures} pictures"
-    target = f" for {', '.join(job.capabilities)}" if job.capabilities else ""
+    target = f" for {', '.join(task.capabilities)}" if task.capabilities else ""
     return (
-        f"building with {job.flavor.title}{target}; for {many} of {side} x {side} the engine takes about "
+        f"building with {task.flavor.title}{target}; for {many} of {side} x {side} the engine takes about "
         f"{(need.weights + need.activations) / MEGABYTE:.0f} MB on the GPU ({need.weights / MEGABYTE:.0f} MB weights)"
     )
 

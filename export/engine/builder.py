@@ -52,7 +52,7 @@ class Plan:
     """Scratch memory that it takes on the GPU in bytes, as the builder reports it; None where it does not."""
 
 
-class Workshop:
+class EngineBuilder:
     """A builder and the network of one graph, to be looked at and then built."""
 
     def __init__(self, flavor: Flavor, graph: bytes) -> None:

@@ -99,14 +99,14 @@ def read_inspection(text: str) -> Layers | None:
     return Layers(tuple(half), tuple(single), other) if half or single else None
 
 
-def check_layers(found: Layers, singles: int, where: str) -> None:
-    """Raise ExportError unless `found` is what an FP16 engine may hold: at most `singles` convolutions in FP32.
+def check_layers(found: Layers, fp32_convolutions: int, where: str) -> None:
+    """Raise ExportError unless `found` is what an FP16 engine may hold: at most so many FP32 convolutions.
 
     `where`: what was looked into, for the message.
     """
-    if len(found.single) > singles:
+    if len(found.single) > fp32_convolutions:
         raise ExportError(
-            f"the {where} holds {len(found.single)} FP32 convolutions where {singles} are meant to be "
+            f"the {where} holds {len(found.single)} FP32 convolutions where {fp32_convolutions} are meant to be "
             f"({', '.join(found.single[:3])}...), so it is no FP16 engine; nothing was written, build it again from "
             "the FP32 ONNX file with --precision fp16"
         )
@@ -148,7 +148,7 @@ def compare_engine(engine: Answer, truth: Answer, lumas: Sequence[NDArray[np.flo
     return parity
 
 
-def padded(contract: Contract, length: int | None = None) -> bytes:
+def pad_contract(contract: Contract, length: int | None = None) -> bytes:
     """Return the contract as the name of a network: JSON with spaces behind it, ROOM of them or up to `length`."""
     text = contract.to_json().encode()
     length = len(text) + ROOM if length is None else length
@@ -158,15 +158,15 @@ def padded(contract: Contract, length: int | None = None) -> bytes:
 
 
 def restamp(plan: bytes, old: Contract, new: Contract) -> bytes:
-    """Put `new` in the place of `old` in a plan that was built with `padded(old)` as its name, length for length.
+    """Put `new` in the place of `old` in a plan that was built with `pad_contract(old)` as its name, length for length.
 
     The contract goes into a plan before it is built, and what a run shows is known only after. Raises ExportError
     when the plan does not hold it.
     """
-    name = padded(old)
+    name = pad_contract(old)
     if plan.count(name) < 1:
         raise ExportError("the plan does not hold its contract, so nothing can read it; try another TensorRT")
-    return plan.replace(name, padded(new, len(name)))
+    return plan.replace(name, pad_contract(new, len(name)))
 
 
 def _layers(table: Any) -> Iterator[dict[str, Any]]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from colorrt.contract import NOT_YET_RUN, UNIT, Contract
 from colorrt.errors import ArtifactError, BackendError
-from colorrt.export.engine.order import Job
 from colorrt.export.engine.proof import check_layers, compare_engine, inspect_plan, restamp
+from colorrt.export.engine.request import BuildTask
 from colorrt.export.precision.parity import answer_of
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import Artifact, Kind
@@ -25,46 +25,46 @@ Luma = NDArray[np.float32]
 
 
 def try_plan(
-    job: Job, contract: Contract, plan: bytes, part: Path, lumas: list[Luma], singles: int, say: Say
+    task: BuildTask, contract: Contract, plan: bytes, part: Path, lumas: list[Luma], fp32_convolutions: int, say: Say
 ) -> Contract:
-    """Write a plan that was built with `padded(contract)` as its name to `part`, and run it if its GPU is here.
+    """Write a plan that was built with `pad_contract(contract)` as its name to `part`, and run it if its GPU is here.
 
-    `lumas`: photographs of the tuned size (S x S float32, 0..1). `singles`: FP32 convolutions that an FP16 engine may
-    hold. Returns the contract that the written plan carries: with the proof, where it ran. Raises ExportError when
+    `lumas`: photographs of the tuned size (S x S float32, 0..1). `fp32_convolutions`: how many an FP16 engine
+    may hold. Returns the contract that the written plan carries: with the proof, where it ran. Raises ExportError when
     the engine is not what it says, ModelError when it does not run.
     """
     # Finds the contract in the plan, where readers will look for it.
     part.write_bytes(restamp(plan, contract, contract))
-    if not job.runs_here:
-        where = "no GPU here" if job.gpu is None else f"the {job.gpu.name} here is not among its GPUs"
+    if not task.runs_here:
+        where = "no GPU here" if task.gpu is None else f"the {task.gpu.name} here is not among its GPUs"
         checked = "the types of its layers were checked, and " if contract.precision == "fp16" else ""
         say(f"{where}: {checked}the engine is {NOT_YET_RUN}")
         return contract
-    assert job.gpu is not None
+    assert task.gpu is not None
     if contract.precision == "fp16":
-        layers = inspect_plan(job.flavor, plan, job.shapes[1])
+        layers = inspect_plan(task.flavor, plan, task.shapes[1])
         if layers is None:
             say("the engine does not tell the types of its layers; those of its network were checked")
         else:
-            check_layers(layers, singles, "engine")
-    say(f"comparing with {job.source.path.name} on {len(lumas)} photos, on {job.gpu.name}")
-    ends = {UNIT * job.factors.least, UNIT * job.factors.largest} - {UNIT * job.factors.tuned}
+            check_layers(layers, fp32_convolutions, "engine")
+    say(f"comparing with {task.source.path.name} on {len(lumas)} photos, on {task.gpu.name}")
+    ends = {UNIT * task.factors.least, UNIT * task.factors.largest} - {UNIT * task.factors.tuned}
     squares = [*lumas, *(parity_lumas(side)[0] for side in sorted(ends))]
     try:
         session = TensorRtSession(Artifact(part, Kind.ENGINE, contract), SessionOptions())
     except BackendError as error:
-        if job.flavor.name != "tensorrt_rtx":
+        if task.flavor.name != "tensorrt_rtx":
             raise
         say(f"warning: {error}; the engine is {NOT_YET_RUN}")
         return contract
     try:
-        truth = answer_of(onnx.load(job.source.path), "ONNX file")
-        parity = compare_engine(session.run, truth, squares, job.batch.largest)
+        truth = answer_of(onnx.load(task.source.path), "ONNX file")
+        parity = compare_engine(session.run, truth, squares, task.batch.largest)
     finally:
         session.close()
     assert contract.engine is not None
     proof = (
-        f"run on {job.gpu.name} against its ONNX file: {parity.mean:.2e} mean, {parity.worst:.2e} worst, "
+        f"run on {task.gpu.name} against its ONNX file: {parity.mean:.2e} mean, {parity.worst:.2e} worst, "
         f"levels of 255, {parity.photos} photos"
     )
     proven = replace(contract, engine=replace(contract.engine, proof=proof))

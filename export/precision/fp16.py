@@ -16,10 +16,10 @@ from onnx import TensorProto
 
 from colorrt.contract import Parity
 from colorrt.errors import ExportError, UsageError
-from colorrt.export.precision.graph_surgery import WEIGHTED, find_front, find_tail, halve, name_nodes
+from colorrt.export.precision.graph_surgery import WEIGHTED, find_front, find_tail, name_nodes, to_fp16
 from colorrt.export.precision.overflow import find_overflows
 from colorrt.export.precision.parity import compare_models
-from colorrt.export.precision.rounding import spell_out
+from colorrt.export.precision.rounding import emulate_fp16
 
 PRECISIONS = ("fp32", "fp16")
 MEAN_BOUND = 0.5
@@ -80,12 +80,12 @@ def to_half(
     for share in FRONTS:
         front = find_front(single.graph, share)
         kept = tuple(name for name in operators if (name in reasons or name in front) and name not in tail)
-        half = halve(single, tail.union(kept))
+        half = to_fp16(single, tail.union(kept))
         onnx.helper.set_model_props(half, _properties(model) | {KEPT_KEY: json.dumps(kept)})
         _check_graph(half)
         check_half(half)
         say(f"comparing FP16 with FP32 on {len(lumas)} photos")
-        parity = compare_models(spell_out(half), single, lumas, "FP16 graph")
+        parity = compare_models(emulate_fp16(half), single, lumas, "FP16 graph")
         if parity.mean <= MEAN_BOUND:
             break
         say(

@@ -62,7 +62,7 @@ def _mixes_colors(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) 
     return weight is not None and weight.dims[1] <= COLOR_PLANES and list(weight.dims[2:]) == [1, 1]
 
 
-def halve(model: onnx.ModelProto, blocked: Collection[str]) -> onnx.ModelProto:
+def to_fp16(model: onnx.ModelProto, blocked: Collection[str]) -> onnx.ModelProto:
     """Convert a copy of `model` to FP16 but for the nodes named in `blocked` and the sensitive operators.
 
     Input and output stay FP32. Between two FP32 nodes values stay FP32 too, and so do the weights that FP32 nodes

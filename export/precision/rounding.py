@@ -35,7 +35,7 @@ EXACT = frozenset(
 """Operators whose results are among what they read: nothing to round."""
 
 
-def spell_out(half: onnx.ModelProto) -> onnx.ModelProto:
+def emulate_fp16(half: onnx.ModelProto) -> onnx.ModelProto:
     """Write an FP16 graph as an FP32 one that rounds to FP16, and back, behind every node whose result is FP16.
 
     Sums inside a node are FP32, as on tensor cores. A fused engine rounds less often. `half` is not changed. Raises

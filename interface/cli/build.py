@@ -64,14 +64,14 @@ def build(
     nothing is written. TensorRT for RTX builds without a GPU too; such an engine says that it is not yet run.
     """
     try:
-        from colorrt.export.engine.build import Order, Tuning, build_engine
+        from colorrt.export.engine.build import BuildRequest, Tuning, build_engine
     except ImportError as error:
         raise needs("build", error) from error
 
     tuning = Tuning(optimization_level, workspace, timing_cache)
-    order = Order(precision, backend, batch, render_factors, tuple(capability or ()), tuning)
+    request = BuildRequest(precision, backend, batch, render_factors, tuple(capability or ()), tuning)
     with _Bar() as bar:
-        built = build_engine(source, output, order, photos=photos, overwrite=overwrite, say=say, advance=bar.advance)
+        built = build_engine(source, output, request, photos=photos, overwrite=overwrite, say=say, advance=bar.advance)
     scratch = "" if built.activations is None else f", takes {built.activations / 1e6:.0f} MB of scratch memory"
     size = built.path.stat().st_size / 1e6
     say(f"{built.path}: {_summary(built.contract)}, {size:.1f} MB{scratch}", err=False)

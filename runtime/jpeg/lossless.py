@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from colorrt.atomic import atomic_path, shown
+from colorrt.atomic import atomic_path, printable
 from colorrt.errors import PictureError
 from colorrt.runtime.jpeg.chroma_scans import with_chroma
 from colorrt.runtime.jpeg.exif_thumbnail import without_thumbnail
@@ -87,10 +87,10 @@ class LosslessStill:
         """
         turned = replace(
             paint,
-            chroma=np.stack([stored(plane, self.orientation) for plane in paint.chroma]),
-            guide=None if paint.guide is None else stored(paint.guide, self.orientation),
+            chroma=np.stack([to_stored(plane, self.orientation) for plane in paint.chroma]),
+            guide=None if paint.guide is None else to_stored(paint.guide, self.orientation),
         )
-        cb, cr = turned.planes(stored(self.luma, self.orientation), self.step)
+        cb, cr = turned.planes(to_stored(self.luma, self.orientation), self.step)
         encoded = join_segments([*self.header, *with_chroma(self.coded, cb, cr, self.step, quality)])
         with atomic_path(path, PictureError) as part:
             part.write_bytes(encoded)
@@ -110,12 +110,12 @@ def open_lossless(source: Path, target: Path, max_pixels: int | None, reserve: C
     except (OSError, ValueError) as error:
         if _has_content(source):
             raise PictureError(
-                f"{shown(source)}: it is no JPEG, and --lossless-luma keeps the luma of those; {_LOSSY}"
+                f"{printable(source)}: it is no JPEG, and --lossless-luma keeps the luma of those; {_LOSSY}"
             ) from error
         raise _refused(source, max_pixels, error) from error
     if target.suffix.lower() not in JPEG_SUFFIXES:
         raise PictureError(
-            f"{shown(source)}: --lossless-luma writes JPEG, and its result would be {shown(target.name)}; "
+            f"{printable(source)}: --lossless-luma writes JPEG, and its result would be {printable(target.name)}; "
             f"name it .jpg, or {_LOSSY}"
         )
     try:
@@ -127,8 +127,8 @@ def open_lossless(source: Path, target: Path, max_pixels: int | None, reserve: C
         raise _refused(source, max_pixels, error) from error
     if step is None:
         raise PictureError(
-            f"{shown(source)}: it is a JPEG without a luma plane of 8 bits and full size, or with arithmetic coding, "
-            f"which --lossless-luma cannot keep; {_LOSSY}"
+            f"{printable(source)}: it is a JPEG without a luma plane of 8 bits and full size, or with arithmetic "
+            f"coding, which --lossless-luma cannot keep; {_LOSSY}"
         )
     if max_pixels is not None and frame.width * frame.height > max_pixels:
         raise _refused(source, max_pixels, ValueError("it is too large"))
@@ -158,10 +158,10 @@ def _has_content(source: Path) -> bool:
 def _refused(source: Path, max_pixels: int | None, error: Exception) -> PictureError:
     """Return why a file cannot be used, or raise it: what is wrong with it is told as without the option."""
     read_picture(source, max_pixels)
-    return PictureError(f"{shown(source)}: its luma cannot be kept bit for bit ({error}); {_LOSSY}")
+    return PictureError(f"{printable(source)}: its luma cannot be kept bit for bit ({error}); {_LOSSY}")
 
 
-def stored(levels: NDArray[Any], orientation: int) -> NDArray[Any]:
+def to_stored(levels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Undo `upright`: turn an upright plane as the file stores it. C-contiguous."""
     # Turns by a quarter undo each other; the other orientations undo themselves.
     return upright(levels, {6: 8, 8: 6}.get(orientation, orientation))
@@ -176,8 +176,8 @@ def luma_alone(path: Path, encoded: bytes) -> list[Segment]:
         import jpeglib
     except ImportError as error:
         raise PictureError(
-            f"{shown(path)}: it is a JPEG in color, and to part its luma from its chroma --lossless-luma needs jpeglib "
-            f"({error}); install it: pip install 'colorrt[archive]' (gray JPEGs need nothing)"
+            f"{printable(path)}: it is a JPEG in color, and to part its luma from its chroma --lossless-luma needs "
+            f"jpeglib ({error}); install it: pip install 'colorrt[archive]' (gray JPEGs need nothing)"
         ) from error
     try:
         # jpeglib knows files only.
@@ -193,7 +193,7 @@ def luma_alone(path: Path, encoded: bytes) -> list[Segment]:
         read_frame(segments)
     except (OSError, ValueError, RuntimeError, IndexError) as error:
         raise PictureError(
-            f"{shown(path)}: its luma cannot be parted from its chroma bit for bit ({error}); {_LOSSY}"
+            f"{printable(path)}: its luma cannot be parted from its chroma bit for bit ({error}); {_LOSSY}"
         ) from error
     return segments
 

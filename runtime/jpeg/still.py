@@ -11,7 +11,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from colorrt.atomic import atomic_path, shown
+from colorrt.atomic import atomic_path, printable
 from colorrt.errors import PictureError, UsageError
 from colorrt.kernels.compiling import threads
 from colorrt.runtime.jpeg.planes import encode_planes
@@ -175,11 +175,11 @@ def write_planes(path: Path, still: JpegStill, cb: NDArray[np.uint8], cr: NDArra
     Raises PictureError when the picture is too large for a JPEG or cannot be written, UsageError for another quality.
     """
     if not 1 <= quality <= 100:
-        raise UsageError(f"{shown(path)}: the quality has to be 1 to 100, got {quality}; 95 suits photos")
+        raise UsageError(f"{printable(path)}: the quality has to be 1 to 100, got {quality}; 95 suits photos")
     height, width = still.luma.shape
     if max(height, width) > LONGEST_SIDE:
         raise PictureError(
-            f"{shown(path)}: cannot be written: {width} x {height} pixels are too many for JPEG, "
+            f"{printable(path)}: cannot be written: {width} x {height} pixels are too many for JPEG, "
             f"which holds {LONGEST_SIDE} a side; save it as .png or .tif"
         )
     encoded = encode_planes(still.luma, cb, cr, still.step, quality, threads())

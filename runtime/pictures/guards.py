@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from colorrt.atomic import shown
+from colorrt.atomic import printable
 from colorrt.errors import PictureError
 from colorrt.runtime.pictures.tiff_reading import NotReadError
 
@@ -30,7 +30,7 @@ _WHY_NOT_READ = {
 
 
 @contextmanager
-def told(path: Path, page: str = "") -> Iterator[None]:
+def picture_errors(path: Path, page: str = "") -> Iterator[None]:
     """Turn whatever goes wrong in reading into a PictureError of one line."""
     try:
         yield
@@ -38,27 +38,27 @@ def told(path: Path, page: str = "") -> Iterator[None]:
         raise
     except MemoryError:
         raise PictureError(
-            f"{shown(path)}: {page}there is not enough memory for it; "
+            f"{printable(path)}: {page}there is not enough memory for it; "
             "close other programs or work on fewer pictures at a time"
         ) from None
     except Exception as error:
         # Anything: on damaged files Pillow's decoders raise nearly every exception there is.
         if isinstance(error, OSError) and error.errno in _WHY_NOT_READ:
-            raise PictureError(f"{shown(path)}: {_WHY_NOT_READ[error.errno]}") from error
+            raise PictureError(f"{printable(path)}: {_WHY_NOT_READ[error.errno]}") from error
         reason = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, NotReadError):
-            raise PictureError(f"{shown(path)}: {page}{reason}; convert it to PNG") from error
+            raise PictureError(f"{printable(path)}: {page}{reason}; convert it to PNG") from error
         if "MAX_TEXT" in reason:
             raise PictureError(
-                f"{shown(path)}: {page}its texts or its profile unpack to more than any picture needs, as in a bomb; "
-                "save it anew without metadata"
+                f"{printable(path)}: {page}its texts or its profile unpack to more than any picture needs, as in a "
+                "bomb; save it anew without metadata"
             ) from error
         raise PictureError(
-            f"{shown(path)}: {page}it is damaged or cut off ({reason}); copy it again from its source"
+            f"{printable(path)}: {page}it is damaged or cut off ({reason}); copy it again from its source"
         ) from error
 
 
-class _OwnLimit:
+class _PillowLimitLifted:
     """While any thread is inside, Pillow neither applies its own limit of pixels nor warns of odd metadata.
 
     Pillow warns (and above twice its limit refuses) by one global of its module, whatever `max_pixels` says.
@@ -86,4 +86,4 @@ class _OwnLimit:
                 Image.MAX_IMAGE_PIXELS = self._set_aside
 
 
-own_limit = _OwnLimit()
+pillow_limit_lifted = _PillowLimitLifted()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from colorrt.atomic import shown
+from colorrt.atomic import printable
 from colorrt.errors import PictureError
 from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES, formats_to_try, mark_of, why_unknown
-from colorrt.runtime.pictures.guards import own_limit, told
+from colorrt.runtime.pictures.guards import picture_errors, pillow_limit_lifted
 from colorrt.runtime.pictures.levels import read_levels, upright
 from colorrt.runtime.pictures.metadata import Metadata, read_metadata
 from colorrt.runtime.pictures.picture import Picture
@@ -78,17 +78,17 @@ def open_pages(path: Path, max_pixels: int | None = DEFAULT_MAX_PIXELS) -> Itera
 
     Raises PictureError as `read_picture` does, from the block too.
     """
-    with told(path):
+    with picture_errors(path):
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, "")
         if not stat.S_ISREG(status.st_mode):
-            raise PictureError(f"{shown(path)}: it is not a regular file; name a picture file")
+            raise PictureError(f"{printable(path)}: it is not a regular file; name a picture file")
         if status.st_size == 0:
-            raise PictureError(f"{shown(path)}: it is empty (0 bytes); copy it again from its source")
+            raise PictureError(f"{printable(path)}: it is empty (0 bytes); copy it again from its source")
         stream = path.open("rb")
     with stream:
-        with told(path), own_limit:
+        with picture_errors(path), pillow_limit_lifted:
             pages = Pages(stream, path, max_pixels)
         yield pages
 
@@ -114,7 +114,7 @@ class Pages:
             # Pillow refuses a TIFF as a whole if it does not read its first page.
             reason = why_unknown(mark, self._formats) if mark != "TIFF" else _why_not_tiff(stream)
             if reason is not None:
-                raise PictureError(f"{shown(path)}: {reason}") from error
+                raise PictureError(f"{printable(path)}: {reason}") from error
             self._frames = page_numbers(stream)
             self._beyond_pillow = set(self._frames)
         if isinstance(self._image, TiffImagePlugin.TiffImageFile):
@@ -125,13 +125,13 @@ class Pages:
 
     def pixels(self, number: int) -> int:
         """Return width x height of a page. Raises PictureError if that is above the limit, or cannot be told."""
-        with told(self._path, self._of(number)), own_limit:
+        with picture_errors(self._path, self._of(number)), pillow_limit_lifted:
             image = self._sought(self._frames[number])
             width, height = size_of_page(self._stream, self._frames[number]) if image is None else image.size
         if self._max_pixels is not None and width * height > self._max_pixels:
             raise PictureError(
-                f"{shown(self._path)}: {self._of(number)}its {width} x {height} = {width * height:,} pixels are more "
-                f"than the limit of {self._max_pixels:,}; if you trust the file, raise the limit with --max-pixels"
+                f"{printable(self._path)}: {self._of(number)}its {width} x {height} = {width * height:,} pixels are "
+                f"more than the limit of {self._max_pixels:,}; if you trust the file, raise the limit with --max-pixels"
             )
         return width * height
 
@@ -139,7 +139,7 @@ class Pages:
         """Decode a page. Raises PictureError if it has too many pixels or is damaged."""
         self.pixels(number)
         frame = self._frames[number]
-        with told(self._path, self._of(number)), own_limit:
+        with picture_errors(self._path, self._of(number)), pillow_limit_lifted:
             image = self._sought(frame)
             if image is None:
                 levels, metadata, orientation = read_page(self._stream, frame)

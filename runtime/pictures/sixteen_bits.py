@@ -60,14 +60,14 @@ def read_both_bytes(image: Image.Image, again: Callable[[], Image.Image]) -> Lev
     rgb = np.ascontiguousarray(levels[..., :3])
     if levels.shape[2] == 4:
         alpha = np.ascontiguousarray(levels[..., 3])
-        return Levels(divided(rgb, alpha) if premultiplied else rgb, alpha)
+        return Levels(unpremultiply(rgb, alpha) if premultiplied else rgb, alpha)
     if isinstance(key, tuple) and len(key) == 3:
         opaque = (rgb != np.asarray(key, np.uint16)).any(axis=-1)
         return Levels(rgb, opaque * np.uint16(65535))
     return Levels(rgb, None)
 
 
-def divided(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+def unpremultiply(pixels: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
     """Return pixels that had been multiplied by their alpha as they were before; where it is 0, black."""
     white = np.iinfo(pixels.dtype).max
     straight = np.empty_like(pixels)

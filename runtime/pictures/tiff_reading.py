@@ -9,7 +9,7 @@ from PIL import Image
 
 from colorrt.runtime.pictures.metadata import Metadata, descriptive, read_dpi, read_xmp
 from colorrt.runtime.pictures.profiles import profile_of_copy
-from colorrt.runtime.pictures.sixteen_bits import Levels, divided
+from colorrt.runtime.pictures.sixteen_bits import Levels, unpremultiply
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -107,4 +107,4 @@ def _levels(page: TiffPage) -> Levels:
     if extra not in (_PREMULTIPLIED, _STRAIGHT) or samples.shape[2] <= colors:
         return Levels(pixels, None)
     alpha = np.ascontiguousarray(samples[..., colors])
-    return Levels(divided(pixels, alpha) if extra == _PREMULTIPLIED else pixels, alpha)
+    return Levels(unpremultiply(pixels, alpha) if extra == _PREMULTIPLIED else pixels, alpha)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import features
 
-from colorrt.atomic import atomic_path, in_one_line, shown
+from colorrt.atomic import atomic_path, in_one_line, printable
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.pictures.encoding import PNG_LEVEL, as_image, encode
 from colorrt.runtime.pictures.png_writing import write_deep_png
@@ -89,17 +89,17 @@ def write_picture(path: Path, rgb: NDArray[Any] | Colored, picture: Picture, qua
     kind = _FORMAT_OF.get(path.suffix.lower())
     if kind is None:
         raise PictureError(
-            f"{shown(path)}: cannot be written: '{shown(path.suffix)}' names no format for color pictures; "
+            f"{printable(path)}: cannot be written: '{printable(path.suffix)}' names no format for color pictures; "
             f"use one of {', '.join(sorted(_FORMAT_OF))}"
         )
     if not 1 <= quality <= 100:
-        raise UsageError(f"{shown(path)}: the quality has to be 1 to 100, got {quality}; 95 suits photos")
+        raise UsageError(f"{printable(path)}: the quality has to be 1 to 100, got {quality}; 95 suits photos")
     _check(rgb, picture)
     height, width = rgb.shape[:2]
     limit = _LONGEST_SIDE.get(kind)
     if limit is not None and max(width, height) > limit:
         raise PictureError(
-            f"{shown(path)}: cannot be written: {width} x {height} pixels are too many "
+            f"{printable(path)}: cannot be written: {width} x {height} pixels are too many "
             f"for {kind}, which holds {limit} a side; save it as .png or .tif"
         )
     if kind == "TIFF":
@@ -141,7 +141,7 @@ def _told(path: Path, kind: str, rgb: NDArray[Any] | Colored) -> Iterator[None]:
         yield
     except MemoryError:
         raise PictureError(
-            f"{shown(path)}: cannot be written: there is not enough memory for "
+            f"{printable(path)}: cannot be written: there is not enough memory for "
             f"{rgb.shape[1]} x {rgb.shape[0]} pixels; close other programs or work on fewer pictures at a time"
         ) from None
     except PictureError:
@@ -150,7 +150,7 @@ def _told(path: Path, kind: str, rgb: NDArray[Any] | Colored) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise PictureError(
-            f"{shown(path)}: cannot be written: the {kind} encoder failed ({in_one_line(error)}); "
+            f"{printable(path)}: cannot be written: the {kind} encoder failed ({in_one_line(error)}); "
             "save it in another format"
         ) from error
 

@@ -31,7 +31,7 @@ class Blocks:
 
 
 @dataclass
-class Lane:
+class ShapeContext:
     """One shape, ready to run."""
 
     context: Any
@@ -39,8 +39,8 @@ class Lane:
     """The CUDA graph; None: kernel by kernel, or as TensorRT itself decides."""
 
 
-class Lanes:
-    """The lanes of one engine on one stream.
+class ShapeContexts:
+    """The shapes of one engine on one stream.
 
     A context of its own for each graph, because a graph is bound to the state that its context had when it was
     recorded. All are to be called with CUDA's context current. `log`: what TensorRT speaks to.
@@ -65,7 +65,7 @@ class Lanes:
         self._stream = stream
         self._blocks = blocks
         self._log = log
-        self._lanes: OrderedDict[tuple[int, int, bool], Lane] = OrderedDict()
+        self._shapes: OrderedDict[tuple[int, int, bool], ShapeContext] = OrderedDict()
         self._jit: tuple[Any, JitCache] | None = None
 
     @property
@@ -73,62 +73,62 @@ class Lanes:
         """Whether this TensorRT records CUDA graphs itself, and knows best when; TensorRT for RTX does."""
         return hasattr(self._flavor.module, "CudaGraphStrategy")
 
-    def get(self, count: int, side: int, *, graph: bool) -> Lane:
-        """Return the lane of `count` squares of `side` pixels; made, and run once, when they come for the first time.
+    def get(self, count: int, side: int, *, graph: bool) -> ShapeContext:
+        """Return the context of `count` squares of `side` pixels; made, and run once, when they first come.
 
         `graph`: with a CUDA graph where one can be recorded. Raises ModelError where TensorRT or CUDA fail.
         """
         key = (count, side, graph)
-        if key in self._lanes:
-            self._lanes.move_to_end(key)
-            return self._lanes[key]
-        while len(self._lanes) >= KEPT:
-            self._drop(self._lanes.popitem(last=False)[1])
+        if key in self._shapes:
+            self._shapes.move_to_end(key)
+            return self._shapes[key]
+        while len(self._shapes) >= KEPT:
+            self._drop(self._shapes.popitem(last=False)[1])
         self._log.clear()
-        lane = Lane(self._context(graph=graph))
+        shape_context = ShapeContext(self._context(graph=graph))
         try:
-            self._bind(lane, count, side)
+            self._bind(shape_context, count, side)
             # The first run of a shape compiles and allocates, which no graph can record.
-            self.enqueue(lane)
+            self.enqueue(shape_context)
             self._cuda.synchronize(self._stream)
             if graph and not self.records_itself:
-                lane.launchable = self._record(lane)
+                shape_context.launchable = self._record(shape_context)
         except BaseException:
             # Not left to the frames of the exception, which may live longer than CUDA's context.
-            self._drop(lane)
+            self._drop(shape_context)
             raise
-        self._lanes[key] = lane
+        self._shapes[key] = shape_context
         if self._jit is not None:
             self._jit[1].save()
-        return lane
+        return shape_context
 
-    def enqueue(self, lane: Lane) -> None:
+    def enqueue(self, shape_context: ShapeContext) -> None:
         """Queue one run of the network on what lies in the block of luma."""
-        if lane.launchable is not None:
-            self._cuda.launch(lane.launchable, self._stream)
-        elif not lane.context.execute_async_v3(int(self._stream)):
+        if shape_context.launchable is not None:
+            self._cuda.launch(shape_context.launchable, self._stream)
+        elif not shape_context.context.execute_async_v3(int(self._stream)):
             raise self._failed("the network cannot be queued")
 
     def close(self) -> None:
-        """Free all lanes."""
-        while self._lanes:
-            self._drop(self._lanes.popitem()[1])
+        """Free all shapes."""
+        while self._shapes:
+            self._drop(self._shapes.popitem()[1])
         self._jit = None
         self._engine = None
 
-    def _bind(self, lane: Lane, count: int, side: int) -> None:
-        if lane.context is None:
+    def _bind(self, shape_context: ShapeContext, count: int, side: int) -> None:
+        if shape_context.context is None:
             raise self._failed("an execution context cannot be made")
-        lane.context.set_device_memory(self._blocks.scratch, self._blocks.scratch_size)
+        shape_context.context.set_device_memory(self._blocks.scratch, self._blocks.scratch_size)
         shape = (count, 1, side, side)
-        if not lane.context.set_input_shape(INPUT, shape):
-            raise self._failed(f"luma of {spoken(shape)} is not taken")
+        if not shape_context.context.set_input_shape(INPUT, shape):
+            raise self._failed(f"luma of {format_shape(shape)} is not taken")
         for name, address in ((INPUT, self._blocks.luma), (OUTPUT, self._blocks.chroma)):
-            if not lane.context.set_tensor_address(name, address):
+            if not shape_context.context.set_tensor_address(name, address):
                 raise self._failed(f"the buffer of {name} is not taken")
-        answer = tuple(lane.context.get_tensor_shape(OUTPUT))
+        answer = tuple(shape_context.context.get_tensor_shape(OUTPUT))
         if answer != (count, 2, side, side):
-            raise self._failed(f"the answer to luma of {spoken(shape)} is {spoken(answer)}")
+            raise self._failed(f"the answer to luma of {format_shape(shape)} is {format_shape(answer)}")
 
     def _context(self, *, graph: bool) -> Any:
         module = self._flavor.module
@@ -148,15 +148,17 @@ class Lanes:
         config.set_runtime_cache(self._jit[0])
         return self._engine.create_execution_context(config)
 
-    def _record(self, lane: Lane) -> Any:
-        """Return the run of `lane` as a CUDA graph that can be launched; None where it cannot be recorded."""
+    def _record(self, shape_context: ShapeContext) -> Any:
+        """Return the run of `shape_context` as a CUDA graph that can be launched; None where it cannot be recorded."""
         stream = int(self._stream)
-        if hasattr(lane.context, "is_stream_capturable") and not lane.context.is_stream_capturable(stream):
+        if hasattr(shape_context.context, "is_stream_capturable") and not shape_context.context.is_stream_capturable(
+            stream
+        ):
             return None
         try:
             self._cuda.begin_capture(self._stream)
             try:
-                queued = lane.context.execute_async_v3(stream)
+                queued = shape_context.context.execute_async_v3(stream)
             finally:
                 graph = self._cuda.end_capture(self._stream)
         except CudaError:
@@ -166,12 +168,12 @@ class Lanes:
         except CudaError:
             return None
         finally:
-            quietly(self._cuda.destroy_graph, graph)
+            ignore_cuda_errors(self._cuda.destroy_graph, graph)
 
-    def _drop(self, lane: Lane) -> None:
-        if lane.launchable is not None:
-            quietly(self._cuda.destroy_launchable, lane.launchable)
-        lane.launchable = lane.context = None
+    def _drop(self, shape_context: ShapeContext) -> None:
+        if shape_context.launchable is not None:
+            ignore_cuda_errors(self._cuda.destroy_launchable, shape_context.launchable)
+        shape_context.launchable = shape_context.context = None
 
     def _failed(self, what: str) -> ModelError:
         reason = first_reason(self._log)
@@ -182,12 +184,12 @@ class Lanes:
         return ModelError(f"{self._contract.model}: {self._flavor.title} failed: {what}{said}; {advice}")
 
 
-def quietly(free: Callable[..., None], *arguments: Any) -> None:
+def ignore_cuda_errors(free: Callable[..., None], *arguments: Any) -> None:
     """Call what frees something. After a failure of the GPU every such call fails, and the others still come."""
     with suppress(CudaError):
         free(*arguments)
 
 
-def spoken(shape: tuple[int, ...]) -> str:
+def format_shape(shape: tuple[int, ...]) -> str:
     """Say a shape: "8 x 1 x 256 x 256"."""
     return " x ".join(map(str, shape))

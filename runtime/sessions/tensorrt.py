@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from colorrt.contract import INPUT, OUTPUT, UNIT, Contract
 from colorrt.errors import ArtifactError, BackendError, ModelError, UsageError
 from colorrt.runtime.artifact import Artifact
-from colorrt.runtime.sessions.contexts import Blocks, Lanes, quietly, spoken
+from colorrt.runtime.sessions.contexts import Blocks, ShapeContexts, format_shape, ignore_cuda_errors
 from colorrt.runtime.sessions.cuda import Cuda, CudaError, float_view
 from colorrt.runtime.sessions.fitting import check_validity, find_home, rebuild
 from colorrt.runtime.sessions.session import SessionOptions, check_luma
@@ -51,7 +51,7 @@ class TensorRtSession:
         self._rest = ExitStack()
         self._runtime: Any = None
         self._engine: Any = None
-        self._lanes: Lanes | None = None
+        self._shapes: ShapeContexts | None = None
         self._cuda: Cuda | None = Cuda()
         try:
             with self._cuda.current():
@@ -96,11 +96,11 @@ class TensorRtSession:
         side = self._check(luma)
         chroma = np.empty((len(luma), 2, side, side), np.float32)
         with self._lock:
-            cuda, lanes = self._opened()
+            cuda, shapes = self._opened()
             with cuda.current():
                 for start in range(0, len(luma), self._most[0]):
                     some = slice(start, start + self._most[0])
-                    self._run_some(cuda, lanes, luma[some], chroma[some])
+                    self._run_some(cuda, shapes, luma[some], chroma[some])
         return chroma
 
     def measure(self, luma: NDArray[np.float32], rounds: int, *, graph: bool) -> list[float]:
@@ -114,24 +114,24 @@ class TensorRtSession:
         if not fewest <= len(luma) <= most:
             raise UsageError(f"{self.contract.model} takes {fewest} to {most} pictures at a time, got {len(luma)}")
         with self._lock:
-            cuda, lanes = self._opened()
+            cuda, shapes = self._opened()
             with cuda.current(), ExitStack() as stack:
-                stack.callback(quietly, cuda.synchronize, self._stream)
+                stack.callback(ignore_cuda_errors, cuda.synchronize, self._stream)
                 self._copy_in(cuda, luma)
-                lane = lanes.get(len(luma), side, graph=graph)
-                if graph and lane.launchable is None and not lanes.records_itself:
+                shape_context = shapes.get(len(luma), side, graph=graph)
+                if graph and shape_context.launchable is None and not shapes.records_itself:
                     raise BackendError(
                         f"{self._artifact.path}: no CUDA graph could be recorded of this engine; measure without it"
                     )
                 start = cuda.create_event()
-                stack.callback(quietly, cuda.destroy_event, start)
+                stack.callback(ignore_cuda_errors, cuda.destroy_event, start)
                 end = cuda.create_event()
-                stack.callback(quietly, cuda.destroy_event, end)
-                lanes.enqueue(lane)
+                stack.callback(ignore_cuda_errors, cuda.destroy_event, end)
+                shapes.enqueue(shape_context)
                 times = []
                 for _ in range(rounds):
                     cuda.record(start, self._stream)
-                    lanes.enqueue(lane)
+                    shapes.enqueue(shape_context)
                     cuda.record(end, self._stream)
                     cuda.synchronize(self._stream)
                     times.append(cuda.elapsed(start, end))
@@ -145,7 +145,7 @@ class TensorRtSession:
     def _open(self, cuda: Cuda) -> None:
         self._free_before = cuda.free_memory()
         self._stream = cuda.create_stream()
-        self._rest.callback(quietly, cuda.destroy_stream, self._stream)
+        self._rest.callback(ignore_cuda_errors, cuda.destroy_stream, self._stream)
         self._load(cuda)
         self._least, self._most = self._profile()
         self._check_memory(cuda)
@@ -159,15 +159,17 @@ class TensorRtSession:
         self._blocks = blocks
         self._pinned_luma = self._take(cuda.allocate_pinned, cuda.release_pinned, PIXEL * count)
         self._pinned_chroma = self._take(cuda.allocate_pinned, cuda.release_pinned, PIXEL * 2 * count)
-        lanes = Lanes(self._engine, self.contract, self._flavor, self._gpu, cuda, self._stream, blocks, self._log)
-        self._rest.callback(lanes.close)
+        shapes = ShapeContexts(
+            self._engine, self.contract, self._flavor, self._gpu, cuda, self._stream, blocks, self._log
+        )
+        self._rest.callback(shapes.close)
         # Nothing may be under way when memory is freed.
-        self._rest.callback(quietly, cuda.synchronize, self._stream)
-        self._lanes = lanes
+        self._rest.callback(ignore_cuda_errors, cuda.synchronize, self._stream)
+        self._shapes = shapes
 
     def _take(self, allocate: Callable[[int], int], release: Callable[[int], None], size: int) -> int:
         address = allocate(size)
-        self._rest.callback(quietly, release, address)
+        self._rest.callback(ignore_cuda_errors, release, address)
         return address
 
     def _load(self, cuda: Cuda) -> None:
@@ -220,7 +222,7 @@ class TensorRtSession:
         for bound in (least, most):
             fits = len(bound) == 4 and bound[1] == 1 and bound[2] == bound[3] > 0 and bound[0] > 0
             if not fits or (bound[2] != size if size else bound[2] % UNIT):
-                raise self._other_than_its_contract(f"it takes luma of {spoken(bound)}")
+                raise self._other_than_its_contract(f"it takes luma of {format_shape(bound)}")
         return least, most
 
     def _check_memory(self, cuda: Cuda) -> None:
@@ -242,17 +244,19 @@ class TensorRtSession:
             )
         return side
 
-    def _run_some(self, cuda: Cuda, lanes: Lanes, luma: NDArray[np.float32], chroma: NDArray[np.float32]) -> None:
+    def _run_some(
+        self, cuda: Cuda, shapes: ShapeContexts, luma: NDArray[np.float32], chroma: NDArray[np.float32]
+    ) -> None:
         missing = self._least[0] - len(luma)
         if missing > 0:
             luma = np.concatenate([luma, np.repeat(luma[-1:], missing, axis=0)])
         try:
             self._copy_in(cuda, luma)
-            lanes.enqueue(lanes.get(len(luma), luma.shape[2], graph=True))
+            shapes.enqueue(shapes.get(len(luma), luma.shape[2], graph=True))
             cuda.copy_out(self._pinned_chroma, self._blocks.chroma, PIXEL * chroma.size, self._stream)
         except BaseException:
             # The buffers must not be touched while copies are under way.
-            quietly(cuda.synchronize, self._stream)
+            ignore_cuda_errors(cuda.synchronize, self._stream)
             raise
         cuda.synchronize(self._stream)
         chroma[...] = float_view(self._pinned_chroma, chroma.size).reshape(chroma.shape)
@@ -261,10 +265,10 @@ class TensorRtSession:
         float_view(self._pinned_luma, luma.size).reshape(luma.shape)[...] = luma
         cuda.copy_in(self._blocks.luma, self._pinned_luma, PIXEL * luma.size, self._stream)
 
-    def _opened(self) -> tuple[Cuda, Lanes]:
-        if self._cuda is None or self._lanes is None:
+    def _opened(self) -> tuple[Cuda, ShapeContexts]:
+        if self._cuda is None or self._shapes is None:
             raise ModelError(f"{self.contract.model}: the session is closed; open another")
-        return self._cuda, self._lanes
+        return self._cuda, self._shapes
 
     def _free(self) -> None:
         """Free everything in the reverse order of its making, whatever fails on the way."""
@@ -275,10 +279,10 @@ class TensorRtSession:
             self._rest.close()
         # What is left where the context could not be made current.
         self._rest.close()
-        quietly(cuda.close)
+        ignore_cuda_errors(cuda.close)
 
     def _forget(self) -> None:
-        self._lanes = None
+        self._shapes = None
         self._engine = None
         self._runtime = None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from picture_files import assert_sentence, names_in
 
-from colorrt.atomic import atomic_path, shown
+from colorrt.atomic import atomic_path, printable
 from colorrt.errors import ArtifactError, ColorrtError, PictureError
 
 
@@ -158,6 +158,6 @@ def test_two_writers_of_one_name_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_shown_path_is_one_printable_line() -> None:
-    assert shown(Path("фото 1.png")) == "фото 1.png"
-    assert shown("a\nb\tc") == "a\\nb\\tc"
-    assert shown(os.fsdecode(b"a\xff")) == "a\\udcff"
+    assert printable(Path("фото 1.png")) == "фото 1.png"
+    assert printable("a\nb\tc") == "a\\nb\\tc"
+    assert printable(os.fsdecode(b"a\xff")) == "a\\udcff"

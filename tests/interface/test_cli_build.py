@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from colorrt.export.engine import order as engine_order
+from colorrt.export.engine import request as engine_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ FP32 = ("--backend", "tensorrt_rtx", "--precision", "fp32", "--render-factors", 
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds are those of a machine without a GPU, wherever the tests run."""
-    monkeypatch.setattr(engine_order, "find_gpu", lambda: None)
+    monkeypatch.setattr(engine_request, "find_gpu", lambda: None)
 
 
 def test_engine_is_built_and_info_reads_its_contract(colorrt: Command, tiny_onnx: Path, tmp_path: Path) -> None:

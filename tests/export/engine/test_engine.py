@@ -13,8 +13,8 @@ from onnx import TensorProto, helper
 from colorrt.contract import METADATA_KEY, NOT_YET_RUN, Contract, Engine
 from colorrt.errors import ArtifactError, BackendError, ExportError, UsageError
 from colorrt.export.engine import builder as engine_builder
-from colorrt.export.engine import order as engine_order
-from colorrt.export.engine.build import Order, Tuning, build_engine
+from colorrt.export.engine import request as engine_request
+from colorrt.export.engine.build import BuildRequest, Tuning, build_engine
 from colorrt.export.precision.fp16 import to_half
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import Kind, read_artifact
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 trt = pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX, which builds engines without a GPU, is absent")
 
 EVERY = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
-RTX = Order(backend="tensorrt_rtx")
-TINY = Order(backend="tensorrt_rtx", precision="fp32", render_factors="1")
+RTX = BuildRequest(backend="tensorrt_rtx")
+TINY = BuildRequest(backend="tensorrt_rtx", precision="fp32", render_factors="1")
 
 
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds are those of a machine without a GPU, wherever the tests run."""
-    monkeypatch.setattr(engine_order, "find_gpu", lambda: None)
+    monkeypatch.setattr(engine_request, "find_gpu", lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +86,9 @@ def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> onnx.No
 def test_lite_of_any_size_becomes_an_fp16_engine_for_a_range_of_sizes(tmp_path: Path) -> None:
     said: list[str] = []
     fractions: list[float] = []
-    order = Order(backend="tensorrt_rtx", batch="1:2:4", render_factors="4:8:12")
+    request = BuildRequest(backend="tensorrt_rtx", batch="1:2:4", render_factors="4:8:12")
     built = build_engine(
-        None, tmp_path / "lite.plan", order, say=said.append, advance=lambda done, _: fractions.append(done)
+        None, tmp_path / "lite.plan", request, say=said.append, advance=lambda done, _: fractions.append(done)
     )
     artifact = read_artifact(built.path)
     assert artifact.kind is Kind.ENGINE
@@ -126,8 +126,8 @@ def test_lite_for_one_render_factor(tmp_path: Path) -> None:
 def test_artistic_for_every_capability(
     artistic: Path, tmp_path: Path, precision: str, capabilities: tuple[str, ...]
 ) -> None:
-    order = Order(precision, "tensorrt_rtx", capabilities=("all",))
-    built = build_engine(artistic, tmp_path / "artistic.plan", order)
+    request = BuildRequest(precision, "tensorrt_rtx", capabilities=("all",))
+    built = build_engine(artistic, tmp_path / "artistic.plan", request)
     contract = read_artifact(built.path).contract
     assert contract.engine is not None
     assert (contract.precision, contract.engine.capabilities) == (precision, capabilities)
@@ -190,7 +190,7 @@ def test_further_unsupported_operators_are_counted(graph: Callable[..., Path], t
 
 
 @pytest.mark.parametrize(
-    ("order", "says"),
+    ("impossible", "says"),
     [
         (replace(TINY, batch="4:1:8"), "--batch 4:1:8 does not rise"),
         (replace(TINY, render_factors="0"), r"--render-factors 0 is outside 1\.\.64"),
@@ -198,10 +198,12 @@ def test_further_unsupported_operators_are_counted(graph: Callable[..., Path], t
         (replace(TINY, precision="int8"), "precision 'int8' is unknown"),
     ],
 )
-def test_impossible_order_is_refused_before_any_work(tiny_onnx: Path, tmp_path: Path, order: Order, says: str) -> None:
+def test_impossible_order_is_refused_before_any_work(
+    tiny_onnx: Path, tmp_path: Path, impossible: BuildRequest, says: str
+) -> None:
     said: list[str] = []
     with pytest.raises(UsageError, match=says):
-        build_engine(tiny_onnx, tmp_path / "x.plan", order, say=said.append)
+        build_engine(tiny_onnx, tmp_path / "x.plan", impossible, say=said.append)
     assert said == []
 
 
@@ -209,7 +211,7 @@ def test_missing_and_unknown_backends_say_what_to_install(tiny_onnx: Path, monke
     def absent(name: str | None) -> Flavor:
         raise BackendError(f"{name} is not installed; pip install 'colorrt[trt]'")
 
-    monkeypatch.setattr(engine_order, "find_flavor", absent)
+    monkeypatch.setattr(engine_request, "find_flavor", absent)
     with pytest.raises(BackendError, match=r"pip install 'colorrt\[trt\]'"):
         build_engine(tiny_onnx, None, replace(TINY, backend="tensorrt"))
 
@@ -248,23 +250,23 @@ def test_outputs_that_cannot_or_must_not_be_written_are_refused(tiny_onnx: Path,
 
 
 def test_full_disk_is_told_before_the_build(tiny_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_order.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    monkeypatch.setattr(engine_request.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
     with pytest.raises(ExportError, match="the disk has 0 MB free"):
         build_engine(tiny_onnx, tmp_path / "x.plan", TINY)
 
 
 def test_want_of_workspace_tells_how_much_is_needed(tmp_path: Path) -> None:
-    order = Order("fp32", "tensorrt_rtx", render_factors="16", tuning=Tuning(level=0, workspace=1))
+    request = BuildRequest("fp32", "tensorrt_rtx", render_factors="16", tuning=Tuning(level=0, workspace=1))
     with pytest.raises(ExportError, match=r"OutOfMemory .*; give --workspace \d+ or more, or leave it out"):
-        build_engine(None, tmp_path / "x.plan", order)
+        build_engine(None, tmp_path / "x.plan", request)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_fp32_products_for_turing_are_refused_with_a_way_out(tmp_path: Path) -> None:
-    order = Order("fp32", "tensorrt_rtx", render_factors="2", capabilities=("7.5", "8.6"))
+    request = BuildRequest("fp32", "tensorrt_rtx", render_factors="2", capabilities=("7.5", "8.6"))
     said: list[str] = []
     with pytest.raises(ExportError, match=r"Turing.*; leave out --capability 7\.5, or take --precision fp16"):
-        build_engine(None, tmp_path / "x.plan", order, say=said.append)
+        build_engine(None, tmp_path / "x.plan", request, say=said.append)
     assert any("Turing" in line and "build one of its own" in line for line in said)
 
 

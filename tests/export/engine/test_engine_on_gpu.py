@@ -10,9 +10,9 @@ import pytest
 
 from colorrt.contract import NOT_YET_RUN, Contract
 from colorrt.errors import BackendError, ExportError
-from colorrt.export.engine import order as engine_order
+from colorrt.export.engine import request as engine_request
 from colorrt.export.engine import trial as engine_trial
-from colorrt.export.engine.build import Order, Tuning, build_engine
+from colorrt.export.engine.build import BuildRequest, Tuning, build_engine
 from colorrt.export.engine.proof import Layers
 from colorrt.runtime.artifact import Artifact, read_artifact
 from colorrt.runtime.sessions.flavors import Flavor
@@ -43,8 +43,8 @@ def classic(monkeypatch: pytest.MonkeyPatch) -> list[Contract]:
         if name != "ComputeCapability":
             setattr(module, name, getattr(trt, name))
     flavor = Flavor("tensorrt", "10.3.0", module)
-    monkeypatch.setattr(engine_order, "find_flavor", lambda _: flavor)
-    monkeypatch.setattr(engine_order, "find_gpu", lambda: ADA)
+    monkeypatch.setattr(engine_request, "find_flavor", lambda _: flavor)
+    monkeypatch.setattr(engine_request, "find_gpu", lambda: ADA)
     monkeypatch.setattr(engine_trial, "inspect_plan", lambda *_: Layers(("a",), ("last",)))
     opened: list[Contract] = []
 
@@ -66,8 +66,8 @@ def classic(monkeypatch: pytest.MonkeyPatch) -> list[Contract]:
 def test_engine_is_run_where_its_gpu_is_and_says_so(classic: list[Contract], tmp_path: Path) -> None:
     said: list[str] = []
     cache = tmp_path / "timing.cache"
-    order = Order(batch="1:2:2", render_factors="2:4:6", tuning=Tuning(cache=cache))
-    built = build_engine(None, tmp_path / "lite.plan", order, say=said.append)
+    request = BuildRequest(batch="1:2:2", render_factors="2:4:6", tuning=Tuning(cache=cache))
+    built = build_engine(None, tmp_path / "lite.plan", request, say=said.append)
     contract = read_artifact(built.path).contract
     assert contract == built.contract == classic[-1]
     engine = contract.engine
@@ -86,11 +86,11 @@ def test_fp32_in_the_engine_is_refused_and_no_file_left(
 ) -> None:
     monkeypatch.setattr(engine_trial, "inspect_plan", lambda *_: Layers(("a",), ("b", "c", "d")))
     with pytest.raises(ExportError, match="the engine holds 3 FP32 convolutions where 1 are meant to be"):
-        build_engine(None, tmp_path / "lite.plan", Order(render_factors="2"))
+        build_engine(None, tmp_path / "lite.plan", BuildRequest(render_factors="2"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_tensorrt_needs_a_gpu_to_build(classic: list[Contract], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_order, "find_gpu", lambda: None)
+    monkeypatch.setattr(engine_request, "find_gpu", lambda: None)
     with pytest.raises(BackendError, match="builds on the GPU that runs the engine, and there is none here"):
-        build_engine(None, None, Order())
+        build_engine(None, None, BuildRequest())

@@ -16,17 +16,17 @@ import pytest
 from colorrt.contract import NOT_YET_RUN, Contract, Engine
 from colorrt.errors import ArtifactError, BackendError, ExportError
 from colorrt.export.engine import trial as engine_trial
-from colorrt.export.engine.order import Job, Order
 from colorrt.export.engine.proof import (
     Layers,
     check_layers,
     compare_engine,
     inspect_plan,
     network_layers,
-    padded,
+    pad_contract,
     read_inspection,
     restamp,
 )
+from colorrt.export.engine.request import BuildRequest, BuildTask
 from colorrt.export.engine.target import Range
 from colorrt.export.engine.trial import try_plan
 from colorrt.runtime.artifact import Artifact, Kind, read_artifact
@@ -193,7 +193,7 @@ def test_engine_that_answers_otherwise_is_refused() -> None:
 
 
 def test_contract_in_a_plan_gives_way_to_another_of_any_length() -> None:
-    name = padded(CONTRACT)
+    name = pad_contract(CONTRACT)
     plan = b"ftrt\x00" + name + b"\x01weights"
     proven = replace(CONTRACT, engine=replace(ENGINE, proof="run on NVIDIA Ada " + "x" * 150))
     after = restamp(plan, CONTRACT, proven)
@@ -242,10 +242,12 @@ class Trial:
     def __call__(self, flavor: str = "tensorrt", gpu: Gpu | None = ADA, factors: Range | None = None) -> Contract:
         capabilities = ("8.9",) if flavor == "tensorrt" else ()
         contract = replace(CONTRACT, engine=replace(ENGINE, flavor=flavor, capabilities=capabilities))
-        plan = b"ftrt\x00" + padded(contract) + b"\x01weights"
+        plan = b"ftrt\x00" + pad_contract(contract) + b"\x01weights"
         module: Any = SimpleNamespace()
         factors = factors or Range(1, 1, 1)
-        job = Job(self.artifact, Order(), Flavor(flavor, "10.3.0", module), gpu, Range(1, 2, 2), factors, capabilities)
+        job = BuildTask(
+            self.artifact, BuildRequest(), Flavor(flavor, "10.3.0", module), gpu, Range(1, 2, 2), factors, capabilities
+        )
         return try_plan(job, contract, plan, self.part, lumas(16, 16, 16, 16), 1, self.said.append)
 
     @property

@@ -27,10 +27,10 @@ from colorrt.export.precision.fp16 import (
     precision_of,
     to_half,
 )
-from colorrt.export.precision.graph_surgery import SENSITIVE, find_front, find_tail, halve, name_nodes
+from colorrt.export.precision.graph_surgery import SENSITIVE, find_front, find_tail, name_nodes, to_fp16
 from colorrt.export.precision.overflow import find_overflows, measure_peaks
 from colorrt.export.precision.parity import answer_of, compare_models
-from colorrt.export.precision.rounding import spell_out
+from colorrt.export.precision.rounding import emulate_fp16
 from colorrt.models.registry import load_network
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.shipped import shipped_weights
@@ -117,7 +117,7 @@ def test_overflow_is_found_named_and_kept_in_fp32(lumas: list[np.ndarray]) -> No
     assert half.parity.worst < 1
     # Without the scan, FP16 answers with what is no number, where FP16 is really computed.
     with pytest.raises(ExportError, match="not finite"):
-        compare_models(spell_out(halve(model, find_tail(model.graph))), model, lumas)
+        compare_models(emulate_fp16(to_fp16(model, find_tail(model.graph))), model, lumas)
 
 
 def test_readers_of_what_overflows_stay_fp32_with_it(lumas: list[np.ndarray]) -> None:
@@ -162,7 +162,7 @@ def test_names_do_not_matter() -> None:
 
 def test_spelled_out_graph_rounds_every_result(lumas: list[np.ndarray]) -> None:
     model = network()
-    values = answer_of(spell_out(halve(model, find_tail(model.graph))))(lumas[0][None, None])
+    values = answer_of(emulate_fp16(to_fp16(model, find_tail(model.graph))))(lumas[0][None, None])
     names = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in model.graph.initializer}
     features = torch.from_numpy(lumas[0][None, None]).half().float()
     for name in ("first", "second", "third"):
@@ -209,7 +209,7 @@ def test_fp32_nodes_keep_their_weights_and_what_they_hand_on(lumas: list[np.ndar
     # One constant, read by a node of either precision.
     second = next(tensor for tensor in model.graph.initializer if tensor.name == "second")
     model.graph.node[4].input[1] = second.name
-    half = halve(model, {"third", "third_relu"} | find_tail(model.graph))
+    half = to_fp16(model, {"third", "third_relu"} | find_tail(model.graph))
     onnx.checker.check_model(half, full_check=True)
     third = next(node for node in half.graph.node if node.name == "third")
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in half.graph.initializer}
@@ -222,7 +222,7 @@ def test_fp32_nodes_keep_their_weights_and_what_they_hand_on(lumas: list[np.ndar
 def test_all_in_fp32_answers_the_same_bits(lumas: list[np.ndarray]) -> None:
     model = network()
     everything = {node.name for node in model.graph.node}
-    half = halve(model, everything)
+    half = to_fp16(model, everything)
     np.testing.assert_array_equal(answers(half, lumas), answers(model, lumas))
     assert "Cast" not in {node.op_type for node in half.graph.node}
 
@@ -285,7 +285,7 @@ def test_graph_that_only_says_fp16_is_refused(lumas: list[np.ndarray]) -> None:
     check_half(to_half(network(), lumas).model)
     with pytest.raises(ExportError, match=r"its layer first \(Conv\) is FP32"):
         check_half(network())
-    partly = halve(network(), {"second"} | find_tail(network().graph))
+    partly = to_fp16(network(), {"second"} | find_tail(network().graph))
     with pytest.raises(ExportError, match=r"its layer second \(Conv\) is FP32"):
         check_half(partly)
     helper.set_model_props(partly, {KEPT_KEY: '["second"]'})
@@ -301,16 +301,16 @@ def test_graph_that_only_says_fp16_is_refused(lumas: list[np.ndarray]) -> None:
 
 def test_layers_are_counted_by_operator_and_precision() -> None:
     assert precision_of(network()) == {"Conv": {"fp32": 5}}
-    assert precision_of(halve(network(), find_tail(network().graph))) == {"Conv": {"fp16": 3, "fp32": 2}}
+    assert precision_of(to_fp16(network(), find_tail(network().graph))) == {"Conv": {"fp16": 3, "fp32": 2}}
 
 
 def test_sensitive_operators_stay_fp32(lumas: list[np.ndarray]) -> None:
-    half = halve(network(tail="Relu"), set())
+    half = to_fp16(network(tail="Relu"), set())
     assert precision_of(half) == {"Conv": {"fp16": 5}}
     for operator in SENSITIVE:
         model = network()
         model.graph.node[3].op_type = operator
-        inferred = onnx.shape_inference.infer_shapes(halve(model, set()))
+        inferred = onnx.shape_inference.infer_shapes(to_fp16(model, set()))
         (node,) = [node for node in inferred.graph.node if node.name == "second_relu"]
         types = {value.name: value.type.tensor_type.elem_type for value in inferred.graph.value_info}
         assert types[node.output[0]] == TensorProto.FLOAT

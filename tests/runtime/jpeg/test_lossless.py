@@ -19,7 +19,7 @@ from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.folder import Outcome, Settings, color_jobs
 from colorrt.runtime.jobs import Job, plan_jobs
 from colorrt.runtime.jpeg.exif_thumbnail import without_thumbnail
-from colorrt.runtime.jpeg.lossless import LosslessStill, open_lossless, stored
+from colorrt.runtime.jpeg.lossless import LosslessStill, open_lossless, to_stored
 from colorrt.runtime.jpeg.segments import (
     APP0,
     APP1,
@@ -181,7 +181,7 @@ def test_stored_undoes_upright(orientation: int) -> None:
     from colorrt.runtime.pictures.levels import upright
 
     levels = photo(5, 8)
-    np.testing.assert_array_equal(stored(upright(levels, orientation), orientation), levels)
+    np.testing.assert_array_equal(to_stored(upright(levels, orientation), orientation), levels)
 
 
 def with_segments(encoded: bytes, *extra: Segment) -> bytes:

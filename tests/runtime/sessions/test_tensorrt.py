@@ -81,7 +81,7 @@ def test_rtx_records_its_graphs_itself(opened: Make, standin: Any) -> None:
     session.run(squares(2))
     session.measure(squares(2), 2, graph=False)
     assert "cuStreamBeginCapture" not in machine.calls
-    contexts = [lane.context for lane in session._lanes._lanes.values()]
+    contexts = [one.context for one in session._shapes._shapes.values()]
     kinds = standin.CudaGraphStrategy
     assert [one._config.cuda_graph_strategy for one in contexts] == [kinds.WHOLE_GRAPH_CAPTURE, kinds.DISABLED]
     eager = standin.DynamicShapesKernelSpecializationStrategy.EAGER

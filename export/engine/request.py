@@ -32,7 +32,7 @@ MEGABYTE = 1e6
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildRequest:
     """What is to be built."""
 
     precision: str = "fp16"
@@ -49,11 +49,11 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Job:
+class BuildTask:
     """An order, with all that had to be found out for it."""
 
     source: Artifact
-    order: Order
+    request: BuildRequest
     flavor: Flavor
     gpu: Gpu | None
     batch: Range
@@ -75,21 +75,21 @@ class Job:
         return parse_version(self.gpu.capability) >= parse_version(LEAST_RTX_CAPABILITY)
 
 
-def prepare(source: Path | None, order: Order) -> Job:
+def prepare(source: Path | None, request: BuildRequest) -> BuildTask:
     """Find out what an order comes to on this machine.
 
     `source`: None takes the artifact that ships. Raises UsageError, ArtifactError or BackendError when it is not
     possible.
     """
-    check_precision(order.precision)
+    check_precision(request.precision)
     artifact = read_artifact(source or shipped_artifact())
-    _check_source(artifact, order.precision)
-    batch = parse_range(order.batch, "--batch", MOST_PICTURES)
-    factors = parse_factors(order.render_factors, artifact.contract)
-    flavor = find_flavor(order.backend)
+    _check_source(artifact, request.precision)
+    batch = parse_range(request.batch, "--batch", MOST_PICTURES)
+    factors = parse_factors(request.render_factors, artifact.contract)
+    flavor = find_flavor(request.backend)
     gpu = find_gpu()
-    capabilities = find_capabilities(order.capabilities, flavor, gpu, order.precision)
-    return Job(artifact, order, flavor, gpu, batch, factors, capabilities)
+    capabilities = find_capabilities(request.capabilities, flavor, gpu, request.precision)
+    return BuildTask(artifact, request, flavor, gpu, batch, factors, capabilities)
 
 
 def _check_source(artifact: Artifact, precision: str) -> None:
@@ -143,22 +143,22 @@ def check_space(path: Path, size: int) -> None:
         )
 
 
-def describe(job: Job) -> Contract:
+def describe(task: BuildTask) -> Contract:
     """Write the contract of the engine, as it is before it has run."""
-    sizes = None if job.factors.fixed else (job.factors.least, job.factors.tuned, job.factors.largest)
+    sizes = None if task.factors.fixed else (task.factors.least, task.factors.tuned, task.factors.largest)
     return replace(
-        job.source.contract,
-        precision=job.order.precision,
-        render_factor=job.factors.least if job.factors.fixed else None,
-        batch=(job.batch.least, job.batch.largest),
+        task.source.contract,
+        precision=task.request.precision,
+        render_factor=task.factors.least if task.factors.fixed else None,
+        batch=(task.batch.least, task.batch.largest),
         producer=f"colorrt {version('colorrt')}",
         engine=Engine(
-            flavor=job.flavor.name,
-            version=job.flavor.version,
-            capabilities=job.capabilities,
-            gpu=None if job.gpu is None else job.gpu.name,
+            flavor=task.flavor.name,
+            version=task.flavor.version,
+            capabilities=task.capabilities,
+            gpu=None if task.gpu is None else task.gpu.name,
             proof=NOT_YET_RUN,
-            optimum=job.batch.tuned,
+            optimum=task.batch.tuned,
             render_factors=sizes,
         ),
     )
