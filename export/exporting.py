@@ -17,7 +17,8 @@ from colorrt.export.checks import check_parity, check_structure, measure_parity
 from colorrt.export.graph import OPSET, stamp, trace
 from colorrt.export.memory import check_memory
 from colorrt.export.precision.fp16 import check_precision, to_half
-from colorrt.models.registry import Network, load_network
+from colorrt.models.family import Network
+from colorrt.models.registry import load_network
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.shipped import shipped_weights
 

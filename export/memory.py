@@ -7,8 +7,8 @@ import psutil
 from colorrt.contract import UNIT
 from colorrt.errors import ExportError
 from colorrt.export.attention import count_heads, count_scores
+from colorrt.models.family import Network
 from colorrt.models.layers import Form
-from colorrt.models.registry import Network
 
 FLOAT = 4
 # Scores, their softmax and one copy on the way: matrices of scores that live at once.
