@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     print(
         f"{made.path}: {made.size / 1e6:.1f} MB; its chroma differs from that of {options.weights} by "
-        f"{made.parity.mean:.1e} levels of 255 on average, {made.parity.worst:.1e} at most ({made.parity.photos} photos)"
+        f"{made.parity.mean:.1e} levels of 255 on average and {made.parity.worst:.1e} at most"
     )
     return 0
 
