@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from colorrt.models.registry import Network
+    from colorrt.models.family import Network
 
 COMPILE_MODE = "reduce-overhead"
 """torch.compile's mode that replays CUDA graphs, as engines do."""

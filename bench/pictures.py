@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from PIL import Image, ImageOps
 
 from colorrt.errors import UsageError
+from colorrt.photos.finding import find_entries, read_entry
 from colorrt.photos.shipped import shipped_photos
 
 LARGEST_SIDE = 30000
@@ -54,10 +56,10 @@ def write_scaled(folder: Path, size: tuple[int, int], most: int = 6) -> list[Pat
     encodes somewhat faster than on camera pictures of that size.
     """
     paths = []
-    for source in sorted(shipped_photos().glob("*.jpg"))[:most]:
-        with Image.open(source) as image:
+    for entry in find_entries([shipped_photos()])[:most]:
+        with Image.open(io.BytesIO(read_entry(entry))) as image:
             scaled = ImageOps.fit(image.convert("L"), size, Image.Resampling.LANCZOS)
-        path = folder / f"{source.stem}-{size[0]}x{size[1]}.jpg"
+        path = folder / f"{PurePosixPath(entry.name).stem}-{size[0]}x{size[1]}.jpg"
         scaled.save(path, format="JPEG", quality=_JPEG_QUALITY)
         paths.append(path)
     return paths

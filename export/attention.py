@@ -20,17 +20,11 @@ def choose_form(target: str, asked: str | None, render_factor: int | None) -> Fo
     when it is traced and a loop would have to find out; on the CPU it gets plain attention.
     Raises UsageError for an unknown target or form, and for tiles without a render factor.
     """
-    if target not in TARGETS:
-        raise UsageError(f"target {target!r} is unknown; take one of {', '.join(TARGETS)}")
-    if asked is None:
+    form = check_target(target, asked)
+    if form is None:
         if target == "tensorrt":
             return "heads"
         return "plain" if render_factor is None else "tiled"
-    for form in FORMS:
-        if form == asked:
-            break
-    else:
-        raise UsageError(f"attention {asked!r} is unknown; take one of {', '.join(FORMS)}")
     if form == "tiled" and render_factor is None:
         raise UsageError(
             "attention 'tiled' needs a fixed size, and this graph is to take any; add --render-factor N, "
@@ -39,22 +33,34 @@ def choose_form(target: str, asked: str | None, render_factor: int | None) -> Fo
     return form
 
 
+def check_target(target: str, asked: str | None) -> Form | None:
+    """Return the form of attention that is `asked` for; raises UsageError for an unknown target or form."""
+    if target not in TARGETS:
+        raise UsageError(f"target {target!r} is unknown; take one of {', '.join(TARGETS)}")
+    for form in FORMS:
+        if form == asked:
+            return form
+    if asked is not None:
+        raise UsageError(f"attention {asked!r} is unknown; take one of {', '.join(FORMS)}")
+    return None
+
+
 @contextmanager
-def attention_as(network: nn.Module, form: Form) -> Iterator[None]:
-    """Let every self-attention of `network` be computed in `form` inside the block."""
+def attention_as(network: nn.Module, form: Form | None) -> Iterator[None]:
+    """Let every self-attention of `network` be computed in `form` inside the block; None leaves it as it is."""
     layers = [module for module in network.modules() if isinstance(module, SelfAttention)]
     before = [layer.form for layer in layers]
     try:
         for layer in layers:
-            layer.form = form
+            layer.form = form or layer.form
         yield
     finally:
         for layer, former in zip(layers, before, strict=True):
             layer.form = former
 
 
-def count_scores(form: Form, tokens: int, heads: int) -> int:
-    """Count the scores that are held at once on the CPU, for `tokens` positions."""
+def count_scores(form: Form | None, tokens: int, heads: int) -> int:
+    """Count the scores that are held at once on the CPU, for `tokens` positions; 0 tokens: there is no attention."""
     if form == "tiled":
         return min(tokens, TILE) * tokens
     return tokens**2 * (heads if form == "heads" else 1)

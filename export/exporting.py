@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -12,12 +13,13 @@ from pathlib import Path
 from colorrt.atomic import atomic_path
 from colorrt.contract import UNIT, Contract, Parity, check_render_factor
 from colorrt.errors import ExportError, UsageError
-from colorrt.export.attention import attention_as, choose_form
+from colorrt.export.attention import attention_as, check_target, choose_form
 from colorrt.export.checks import check_parity, check_structure, measure_parity
 from colorrt.export.graph import OPSET, stamp, trace
 from colorrt.export.memory import check_memory
 from colorrt.export.precision.fp16 import check_precision, to_half
-from colorrt.models.registry import Network, load_network
+from colorrt.models.family import Family, Network
+from colorrt.models.registry import load_network
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.shipped import shipped_weights
 
@@ -48,13 +50,13 @@ def export_network(
     """Export the network of a weights file as an ONNX artifact, checked against PyTorch on real photos.
 
     `weights`: .pth, .pt or .safetensors; None takes those that ship. `render_factor`: 1..64, or None for a graph
-    of any size. `output`: by default `default_name` in the current folder. `precision`: "fp32" or "fp16", which is for
-    GPUs. `target`: "cpu" or "tensorrt", what the artifact is to run on; it chooses the form of attention unless
-    `attention` ("plain", "tiled", "heads") does. `photos`: a folder to compare on instead of the photographs that ship.
-    `say` is told each step before it starts.
+    of any size, or of the one that the network is made for. `output`: by default `default_name` in the current folder.
+    `precision`: "fp32" or "fp16", which is for GPUs. `target`: "cpu" or "tensorrt", what the artifact is to run on; it
+    chooses the form of attention unless `attention` ("plain", "tiled", "heads") does. `photos`: a folder to compare on
+    instead of the photographs that ship. `say` is told each step before it starts.
 
-    Raises WeightsError, ExportError, or UsageError (existing output, impossible render factor, too few photos, unknown
-    precision, target or attention).
+    Raises WeightsError, ExportError, or UsageError (existing output, a render factor that is impossible or that the
+    network cannot take, too few photos, unknown precision, target or attention).
     No file is left behind on failure.
     """
     if render_factor is not None:
@@ -63,12 +65,22 @@ def export_network(
         except ValueError as error:
             raise UsageError(str(error)) from error
     check_precision(precision)
-    form = choose_form(target, attention, render_factor)
+    check_target(target, attention)
     network = load_network(weights or shipped_weights())
     if weights is None:
         say(f"reading {network.model}, the weights that ship")
     else:
         say(f"reading {network.model} from {weights.name}")
+    family = network.family
+    if render_factor is None and family.default_render_factor is not None:
+        render_factor = family.default_render_factor
+        say(f"{network.model} is made for render factor {render_factor}: the graph is fixed to it")
+    check_size(family, render_factor)
+    form = None
+    if family.attention_stride is not None:
+        form = choose_form(target, attention, render_factor)
+    elif attention is not None:
+        say(f"{network.model} has no attention: --attention {attention} changes nothing")
     path = output or Path(default_name(network.model, render_factor, precision))
     check_output(path, overwrite=overwrite)
     factors = FREE_FACTORS if render_factor is None else (render_factor,)
@@ -77,7 +89,7 @@ def export_network(
     squares = {factor: parity_lumas(UNIT * factor, photos) for factor in factors}
     if precision == "fp16" and target == "cpu":
         say("FP16 is for GPUs: on the CPU it takes longer than FP32; for an engine, add --target tensorrt")
-    say(f"tracing the graph, {form} attention")
+    say(f"tracing the graph, {form or 'no'} attention")
     with attention_as(network.module, form):
         model = trace(network.module, render_factor)
     say("checking the graph")
@@ -101,7 +113,22 @@ def export_network(
     return Exported(path, contract)
 
 
-def describe(network: Network, render_factor: int | None, form: str, parity: Parity) -> Contract:
+def check_size(family: Family, render_factor: int | None) -> None:
+    """Raise UsageError when squares of this render factor, or of any for None, are no sizes that a network takes."""
+    steps = family.size_multiple
+    if render_factor is None and UNIT % steps:
+        raise UsageError(
+            f"{family.name} takes sizes in steps of {steps} pixels, and a graph of any size has steps of {UNIT}; "
+            "add --render-factor N"
+        )
+    if render_factor is not None and UNIT * render_factor % steps:
+        raise UsageError(
+            f"{family.name} takes sizes in steps of {steps} pixels, and render factor {render_factor} makes "
+            f"{UNIT * render_factor}; take a multiple of {math.lcm(UNIT, steps) // UNIT}"
+        )
+
+
+def describe(network: Network, render_factor: int | None, form: str | None, parity: Parity) -> Contract:
     """Write the contract of a freshly exported FP32 graph."""
     return Contract(
         model=network.model,

@@ -65,7 +65,8 @@ class Contract:
     render_factor: int | None
     """None: the graph takes any S that is a multiple of 16."""
     precision: str
-    attention: str
+    attention: str | None
+    """The form of self-attention: "plain", "tiled" or "heads"; None: the network has none."""
     batch: tuple[int, int | None]
     """Fewest and most pictures at a time; None: no bound."""
     saturation: float
@@ -129,7 +130,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "model": (str,),
     "render_factor": (int, type(None)),
     "precision": (str,),
-    "attention": (str,),
+    "attention": (str, type(None)),
     "batch": (list,),
     "saturation": (int, float),
     "weights_sha256": (str,),

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from colorrt.models.checkpoint import fill
 from colorrt.models.color import LUMA_OF_RGB, U_SCALE, V_SCALE
+from colorrt.models.family import Family
 from colorrt.models.layers import blur
-from colorrt.models.lite import Lite, LiteShape, enlarge, read_shape
+from colorrt.models.lite import FIRST_UP, Lite, LiteShape, enlarge, read_shape
+from colorrt.models.lite import recognize as recognize_lite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,11 +92,27 @@ class LiteBins(Lite):
         return self.decode(self.scores(luma))
 
 
+def recognize(state: Mapping[str, Tensor]) -> str | None:
+    """Return "lite-bins" for a state dict of `lite` with this head, else None."""
+    return "lite-bins" if recognize_lite(state) and MARK in state else None
+
+
 def build(state: Mapping[str, Tensor]) -> LiteBins:
     """Make the network of a state dict, in eval mode with its weights.
 
-    Raises KeyError for a tensor that tells the shape and is missing, WeightsError for any other.
+    Raises WeightsError that names the first keys that are missing, left over or of the wrong shape.
     """
     network = LiteBins(read_shape(state), state[MARK])
     fill(network, state, "lite with a head of bins")
     return network
+
+
+FAMILY = Family(
+    name="lite-bins",
+    title="lite with a head that chooses among fixed colors",
+    models=("lite-bins",),
+    recognize=recognize,
+    build=build,
+    bytes_per_pixel=600,
+    attention_stride=FIRST_UP,
+)

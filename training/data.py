@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import queue
 import threading
 from collections.abc import Generator, Sequence
@@ -14,13 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from colorrt.errors import UsageError
-from colorrt.photos.finding import PICTURE_SUFFIXES, Entry, read_entry
-from colorrt.runtime.pictures.formats import formats_of
+from colorrt.photos.finding import Entry, read_entry
+from colorrt.photos.reading import open_photo
 
 # Mean of |U| + |V| (units of luma, 0..1) under which a photograph teaches nothing but gray.
 GRAY_LIMIT = 0.015
 GIGABYTE = 1 << 30
-_FORMATS = formats_of(PICTURE_SUFFIXES)
 Photo = NDArray[np.uint8]
 
 
@@ -100,7 +98,7 @@ def decode(data: bytes, short_side: int) -> Photo:
 
     Raises whatever the decoder raises for damaged ones.
     """
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+    with open_photo(data) as image:
         image.draft("RGB", (short_side, short_side))
         picture = ImageOps.exif_transpose(image).convert("RGB")
     scale = short_side / min(picture.size)

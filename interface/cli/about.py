@@ -36,7 +36,7 @@ def info(
             ("render factor", "any" if contract.render_factor is None else str(contract.render_factor)),
             ("square", size),
             ("precision", contract.precision),
-            ("attention", contract.attention),
+            ("attention", contract.attention or "none"),
             ("pictures at a time", f"{contract.batch[0]} to {most}"),
             ("saturation", f"{contract.saturation:g}"),
             ("parity with PyTorch", _parity(contract.parity)),

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from colorrt.contract import Contract
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -276,6 +278,10 @@ def test_info_prints_a_table_or_json(colorrt: Command, tiny_onnx: Path, make_onn
         "opset": "18",
         "made by": "tests",
     }
+    bare = Contract("tiny", None, "fp32", None, (1, None), 1.0, "0" * 64, 18, "tests")
+    make_onnx(tmp_path / "bare.onnx", contract=bare)
+    assert "attention            none" in colorrt("info", "bare.onnx").stdout
+    assert json.loads(colorrt("info", "bare.onnx", "--json").stdout)["attention"] is None
     make_onnx(tmp_path / "two.onnx", render_factor=2)
     assert "32 x 32" in colorrt("info", "two.onnx").stdout
     contract = json.loads(colorrt("info", "two.onnx", "--json").stdout)

@@ -177,7 +177,7 @@ def test_damaged_file_names_what_is_missing() -> None:
 
 def test_other_networks_are_not_taken_for_it() -> None:
     assert detect(LiteBins().state_dict())[1] == "lite-bins"
-    assert not ipol.recognizes(LiteBins().state_dict())
+    assert not ipol.recognize(LiteBins().state_dict())
 
 
 def test_colors_cover_what_rgb_can_have_and_nothing_else() -> None:

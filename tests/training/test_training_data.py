@@ -86,7 +86,7 @@ def test_shards_within_a_folder_are_found(folder: Path, tmp_path: Path) -> None:
     names = [entry.name for entry in find_entries([folder])]
     pack(folder / "below", folder / "0.tar")
     pack(folder / "below", folder / "1.tar.gz", "w:gz")
-    assert [entry.name for entry in find_entries([folder])] == ["deep/c.webp", "deep/c.webp", *names]
+    assert [entry.name for entry in find_entries([folder])] == ["0.tar/deep/c.webp", "1.tar.gz/deep/c.webp", *names]
 
 
 def test_photographs_that_do_not_fit_the_cache_are_decoded_again(folder: Path) -> None:
