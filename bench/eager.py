@@ -42,7 +42,7 @@ class TorchRunner:
     ) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise BackendError(
-                f"PyTorch {torch.__version__} sees no GPU; install a CUDA build of it, or take --device cpu"
+                f"PyTorch {torch.__version__} sees no GPU; install a CUDA build of it, or use --device cpu"
             )
         if threads is not None:
             torch.set_num_threads(threads)

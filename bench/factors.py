@@ -104,7 +104,7 @@ def choose_backend(asked: str) -> str:
     Raises UsageError for one that is unknown, BackendError for a flavor that cannot run here.
     """
     if asked not in tuple(Backend):
-        raise UsageError(f"there is no backend {asked!r}; take one of {', '.join(Backend)}")
+        raise UsageError(f"there is no backend {asked!r}; choose one of {', '.join(Backend)}")
     if asked == ONNX:
         return asked
     gpu = find_gpu()
@@ -114,7 +114,7 @@ def choose_backend(asked: str) -> str:
     find_flavor(asked)
     if gpu is None:
         raise BackendError(
-            f"--backend {asked} measures engines, which run on a GPU, and none is found here; "
+            f"--backend {asked} measures engines, which run on a GPU, and no GPU was found here; "
             "'colorrt doctor' says why; --backend onnx measures ONNX Runtime"
         )
     return asked
@@ -143,7 +143,7 @@ def measure_factors(plan: FactorPlan, say: Callable[[str], None] = lambda _: Non
             say(f"render factor {factor} failed: {reason}")
             rows.append(FactorRow(factor, UNIT * factor, failure=reason))
     if not found:
-        raise BackendError(f"not one render factor could be measured; the last one: {rows[-1].failure}")
+        raise BackendError(f"no render factor could be measured; the last failure: {rows[-1].failure}")
     contract, backend = found[0]
     return FactorReport(
         model=contract.model,

@@ -123,7 +123,7 @@ def measure_latency(plan: Plan, say: Callable[[str], None] = lambda _: None) -> 
         for other in plan.against:
             others.append(open_entrant(other, factor, options))
             held.callback(others[-1].close)
-        say(f"running the network alone, {', '.join(map(str, plan.batches))} at a time")
+        say(f"running the network alone at batch sizes {', '.join(map(str, plan.batches))}")
         network = time_network(distinct([*eager, *others, own]), factor, plan.batches, plan.rounds)
         return LatencyReport(
             artifact=path.name,
@@ -152,7 +152,7 @@ def _by_size(
             photos = write_scaled(Path(folder), size)
             stages.append(time_stages(colorizer, photos, Path(folder) / "colored.jpg", plan.rounds))
             if plan.processes:
-                say(f"coloring the first picture of {plan.processes} fresh processes")
+                say(f"coloring a first picture in {plan.processes} fresh processes")
                 cold.append(
                     measure_cold(
                         path,

@@ -66,8 +66,8 @@ def warn_of_load() -> str | None:
     if busy is None or busy < max(0.5, cores / 4):
         return None
     return (
-        f"warning: this machine is busy (load {busy:.1f} on {cores} cores), so the milliseconds will be too many; "
-        "ratios hold better, for what is compared takes turns"
+        f"warning: this machine is busy (load {busy:.1f} on {cores} cores), so times will be too long; "
+        "ratios are more reliable, since what is compared is measured in alternation"
     )
 
 

@@ -20,18 +20,18 @@ def choose_form(target: str, asked: str | None, render_factor: int | None) -> At
     Raises UsageError for an unknown target or form, and for tiles without a render factor.
     """
     if target not in tuple(Target):
-        raise UsageError(f"target {target!r} is unknown; take one of {', '.join(Target)}")
+        raise UsageError(f"target {target!r} is unknown; choose one of {', '.join(Target)}")
     if asked is None:
         if target == Target.TENSORRT:
             return AttentionForm.HEADS
         return AttentionForm.PLAIN if render_factor is None else AttentionForm.TILED
     if asked not in tuple(AttentionForm):
-        raise UsageError(f"attention {asked!r} is unknown; take one of {', '.join(AttentionForm)}")
+        raise UsageError(f"attention {asked!r} is unknown; choose one of {', '.join(AttentionForm)}")
     form = AttentionForm(asked)
     if form == AttentionForm.TILED and render_factor is None:
         raise UsageError(
             "attention 'tiled' needs a fixed size, and this graph is to take any; add --render-factor N, "
-            "or take --attention plain"
+            "or use --attention plain"
         )
     return form
 

@@ -66,7 +66,7 @@ def export_network(
     form = choose_form(target, attention, render_factor)
     network = load_network(weights or shipped_weights())
     if weights is None:
-        say(f"reading {network.model}, the weights that ship")
+        say(f"reading {network.model}, the shipped weights")
     else:
         say(f"reading {network.model} from {weights.name}")
     path = output or Path(default_name(network.model, render_factor, precision))
@@ -76,7 +76,7 @@ def export_network(
         check_memory(network, factor, form, precision)
     squares = {factor: parity_lumas(UNIT * factor, photos) for factor in factors}
     if precision == Precision.FP16 and target == Target.CPU:
-        say("FP16 is for GPUs: on the CPU it takes longer than FP32; for an engine, add --target tensorrt")
+        say("FP16 is for GPUs, and slower than FP32 on the CPU; for an engine, add --target tensorrt")
     say(f"tracing the graph, {form} attention")
     with attention_as(network.module, form):
         model = trace(network.module, render_factor)
@@ -128,7 +128,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
         raise UsageError(f"{path}: this is a folder; name a file, such as {path / 'network.onnx'}")
     if path.exists() and not overwrite:
-        raise UsageError(f"{path}: exists already; add --overwrite, or name another file with -o")
+        raise UsageError(f"{path}: already exists; add --overwrite, or name another file with -o")
     if path.suffix.lower() != ".onnx":
         raise UsageError(f"{path}: an export is an ONNX file; end the name in .onnx")
     try:
@@ -145,5 +145,5 @@ def check_space(path: Path, size: int) -> None:
     if free < size:
         raise ExportError(
             f"{path}: the graph takes {size / 1e6:.0f} MB and the disk has {free / 1e6:.0f} MB free; "
-            "make room or name another place with -o"
+            "free some space, or name another place with -o"
         )

@@ -46,7 +46,7 @@ def check_memory(
         raise ExportError(
             f"{network.model} at render factor {render_factor} needs about {needed / 1e9:.1f} GB to export "
             f"({form} attention compares {tokens} tokens with each other) and {free / 1e9:.1f} GB are free; "
-            f"take a smaller --render-factor{_thriftier(form)} or a machine with more memory"
+            f"use a smaller --render-factor{_thriftier(form)} or a machine with more memory"
         )
 
 

@@ -69,7 +69,7 @@ def read_entry(entry: Entry) -> bytes:
         file.seek(entry.offset)
         data = file.read(entry.size)
     if len(data) != entry.size:
-        raise OSError(f"{entry.file}: ends inside of {entry.name}")
+        raise OSError(f"{entry.file}: ends inside {entry.name}")
     return data
 
 
@@ -116,7 +116,7 @@ def _read_shard(source: Path) -> Iterator[Entry]:
         # tarfile tells of each compression that it tried in a line of its own.
         reason = str(error).partition("\n")[0].rstrip(":")
         raise UsageError(
-            f"{source}: no tar shard, or a damaged one ({reason}); give a folder of photographs or pack it again"
+            f"{source}: not a tar archive, or a damaged one ({reason}); give a folder of photographs or pack it again"
         ) from error
 
 

@@ -171,7 +171,7 @@ def _opened(source: Path) -> Iterator[tarfile.TarFile]:
     except TAR_FAILURES as error:
         raise UsageError(
             f"{source} is not a folder and cannot be read as a tar archive; "
-            "pack it once more, or name a folder of photos or a tar archive of them"
+            "pack it again, or name a folder of photos or a tar archive of them"
         ) from error
     with archive:
         yield archive
@@ -189,7 +189,7 @@ def _members_of(archive: tarfile.TarFile, source: Path) -> dict[str, tarfile.Tar
         members = archive.getmembers()
     except TAR_FAILURES as error:
         raise PictureError(
-            f"{source} is cut off or damaged ({_reason(error)}); copy or pack the archive once more"
+            f"{source} is cut off or damaged ({_reason(error)}); copy or pack the archive again"
         ) from error
     named = ((PurePosixPath(member.name).as_posix(), member) for member in members if member.isfile())
     return {name: member for name, member in named if _is_picture_name(name)}

@@ -31,7 +31,7 @@ def parity_lumas(size: int, folder: Path | None = None) -> list[NDArray[np.float
             return [_square(path, size) for path in sorted(shipped.glob("*.jpg"))]
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if len(paths) < FEWEST:
-        raise UsageError(f"{folder}: {len(paths)} photographs here, parity takes at least {FEWEST}; name another")
+        raise UsageError(f"{folder}: {len(paths)} photographs here, but parity needs at least {FEWEST}; name another")
     return [_square(path, size) for path in _spread(paths, 8)]
 
 

@@ -56,7 +56,7 @@ class Colorizer:
         upsample: str = Upsampling.GUIDED,
     ) -> None:
         if upsample not in tuple(Upsampling):
-            raise UsageError(f"there is no upsampling {upsample!r}; take {' or '.join(Upsampling)}")
+            raise UsageError(f"there is no upsampling {upsample!r}; choose {' or '.join(Upsampling)}")
         self.upsample = upsample
         options = SessionOptions(device, threads)
         found = read_artifact(Path(artifact) if artifact is not None else shipped_artifact())
@@ -129,7 +129,7 @@ class Colorizer:
         saturation.
         """
         if not np.isfinite(chroma).any():
-            raise PictureError("the network answered with no finite number; is its file damaged?")
+            raise PictureError("the network returned no finite value; is its file damaged?")
         return Paint(
             chroma, self.choose_saturation(saturation), square.small if self.upsample == Upsampling.GUIDED else None
         )
@@ -190,7 +190,7 @@ def _factor_of_engine(factors: tuple[int, int, int], asked: int | None) -> int:
     least, tuned, largest = factors
     if asked is not None and not least <= asked <= largest:
         raise UsageError(
-            f"this engine was built for render factors {least} to {largest}, not {asked}; take one of them, or build "
+            f"this engine was built for render factors {least} to {largest}, not {asked}; choose one of them, or build "
             f"one for it: colorrt build ONNX --render-factors {asked}"
         )
     return tuned if asked is None else asked

@@ -179,7 +179,9 @@ def cut_batches(album: Album, plan: Plan, cursor: int = 0, workers: int = 1) -> 
 
 
 def _no_color(album: Album) -> UsageError:
-    return UsageError(f"no color photographs to cut squares of ({album.describe()}); give a folder or shard with some")
+    return UsageError(
+        f"no color photographs to cut squares from ({album.describe()}); give a folder or shard with some"
+    )
 
 
 def prefetch(batches: Generator[Batch, None, None], ahead: int = 4) -> Generator[Batch, None, None]:

@@ -14,10 +14,10 @@ from colorrt.errors import BackendError, UsageError
 def choose_device(device: str) -> torch.device:
     """Settle "auto", "cpu" or "cuda". Raises UsageError for other names, BackendError when CUDA is not there."""
     if device not in tuple(Device):
-        raise UsageError(f"device {device!r} is unknown; take one of {', '.join(Device)}")
+        raise UsageError(f"device {device!r} is unknown; choose one of {', '.join(Device)}")
     there = torch.cuda.is_available()
     if device == Device.CUDA and not there:
-        raise BackendError("PyTorch finds no CUDA device here; install its CUDA build, or take --device cpu")
+        raise BackendError("PyTorch finds no CUDA device here; install its CUDA build, or use --device cpu")
     return torch.device("cuda" if there and device != Device.CPU else "cpu")
 
 

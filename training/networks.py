@@ -196,7 +196,7 @@ def _load_start(network: nn.Module, path: Path, name: str) -> None:
         network.load_state_dict(_without_counters(network, fold_norms(load_state(path))))
     except RuntimeError as error:
         raise WeightsError(
-            f"{path}: these are not weights of {name} as the recipe has it; give --start others"
+            f"{path}: these are not weights of {name} as the recipe defines it; pass others as --start"
         ) from error
 
 
@@ -216,7 +216,7 @@ def find_encoder(name: str, encoder: Path | None, body: str = "lite0") -> Path:
     if not name.startswith("lite"):
         resnet = "resnet34" if name == "deoldify-artistic" else "resnet101"
         raise UsageError(
-            f"{name} begins with torchvision's {resnet} weights: give them as --encoder FILE, or weights of {name} "
+            f"{name} starts from torchvision's {resnet} weights: give them as --encoder FILE, or weights of {name} "
             'itself as --start FILE (or set encoder = "random" in the recipe)'
         )
     try:

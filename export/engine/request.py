@@ -98,7 +98,7 @@ def _check_source(artifact: Artifact, precision: str) -> None:
         raise ArtifactError(f"{path}: this is an engine already; give the ONNX file that it was built from")
     if own not in (Precision.FP32, precision):
         raise UsageError(
-            f"{path}: this graph is {own.upper()}, and {precision.upper()} is made of the FP32 one; "
+            f"{path}: this graph is {own.upper()}, and {precision.upper()} is made from the FP32 one; "
             f"give that, or --precision {own}"
         )
 
@@ -116,7 +116,7 @@ def check_output(path: Path, tuning: Tuning, *, overwrite: bool) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path}: an engine is a plan; end the name in {' or '.join(SUFFIXES)}")
     if path.exists() and not overwrite:
-        raise UsageError(f"{path}: exists already; add --overwrite, or name another file with -o")
+        raise UsageError(f"{path}: already exists; add --overwrite, or name another file with -o")
     cache = tuning.cache
     if cache is not None and cache.is_dir():
         raise UsageError(
@@ -139,7 +139,7 @@ def check_space(path: Path, size: int) -> None:
     if free < size:
         raise ExportError(
             f"{path}: the engine takes {size / MEGABYTE:.0f} MB and the disk has {free / MEGABYTE:.0f} MB free; "
-            "make room or name another place with -o"
+            "free some space, or name another place with -o"
         )
 
 

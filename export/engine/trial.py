@@ -44,7 +44,7 @@ def try_plan(
     if contract.precision == Precision.FP16:
         layers = inspect_plan(task.flavor, plan, task.shapes[1])
         if layers is None:
-            say("the engine does not tell the types of its layers; those of its network were checked")
+            say("the engine does not report the types of its layers; those of the network were checked")
         else:
             check_layers(layers, fp32_convolutions, "engine")
     say(f"comparing with {task.source.path.name} on {len(lumas)} photos, on {task.gpu.name}")
@@ -81,7 +81,7 @@ def _stamp(old: Contract, new: Contract, plan: bytes, part: Path, luma: Luma, sa
         finally:
             session.close()
     except (ArtifactError, BackendError) as error:
-        say(f"warning: TensorRT takes no plan with a later note ({error}); the contract says {NOT_YET_RUN!r}")
+        say(f"warning: TensorRT rejects a plan whose contract was updated ({error}); the contract says {NOT_YET_RUN!r}")
         part.write_bytes(plan)
         return old
     return new

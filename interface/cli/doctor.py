@@ -34,7 +34,7 @@ def doctor(as_json: AsJsonOption = False) -> None:
     found = diagnose()
     releases = {title: _releases(packages) for title, packages, _, _ in PARTS}
     advice = [
-        f"{title}, {purpose}: pip install '{extra}'" for title, _, purpose, extra in PARTS if not releases[title]
+        f"{title} ({purpose}): pip install '{extra}'" for title, _, purpose, extra in PARTS if not releases[title]
     ] + advise(found)
     uses = {"run": say_choice(found), "cuda": say_cuda(found), "engine": say_engines(found)}
     if as_json:

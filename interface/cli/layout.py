@@ -12,8 +12,9 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 OTHER = "Other"
-# Typer puts a default that is only described in parentheses, and writes bounds as formulas.
+# Typer puts a default that is only described in parentheses, writes bounds as formulas, and escapes for rich in 0.15.
 _READABLE = (
+    (re.compile(r"\\\["), "["),
     (re.compile(r"\[default: \(([^\[\]]*)\)"), r"[default: \1"),
     (re.compile(r"(\d+)<=x<=(\d+)\]$"), r"\1 to \2]"),
     (re.compile(r"x>=(\d+)\]$"), r"\1 or more]"),

@@ -33,7 +33,7 @@ class OrtSession:
         if provider not in available_providers():
             raise BackendError(
                 f"{artifact.path}: device {options.device!r} needs ONNX Runtime's {provider}, which is not in the "
-                "installed package; pip install 'colorrt[gpu]' on a machine with an NVIDIA GPU, or take --device cpu"
+                "installed package; pip install 'colorrt[gpu]' on a machine with an NVIDIA GPU, or use --device cpu"
             )
         if provider != CPU:
             prepare_cuda()
@@ -48,7 +48,7 @@ class OrtSession:
             if provider != CPU and ABOUT_CUDA.search(str(error)):
                 raise BackendError(
                     f"{artifact.path}: {provider} does not start on this machine ({_first_line(error)}); "
-                    "'colorrt doctor' shows what is there, --device cpu works everywhere"
+                    "'colorrt doctor' shows what is installed, --device cpu works everywhere"
                 ) from error
             raise ArtifactError(
                 f"{artifact.path}: ONNX Runtime {ort.__version__} cannot load it ({_first_line(error)}); "
@@ -58,7 +58,7 @@ class OrtSession:
         if session.get_providers()[0] != provider:
             raise BackendError(
                 f"{artifact.path}: {provider} is installed but does not load on this machine (driver, CUDA or cuDNN "
-                "missing); 'colorrt doctor' shows what is there, --device cpu works everywhere"
+                "missing); 'colorrt doctor' shows what is installed, --device cpu works everywhere"
             )
         # Else a failing run is repeated on the CPU, with a word on the terminal.
         session.disable_fallback()
@@ -97,7 +97,7 @@ class OrtSession:
         if chroma.shape != (n, 2, side, side):
             got = " x ".join(map(str, chroma.shape))
             raise ModelError(
-                f"{self._contract.model}: the network answered {got}, not {n} x 2 x {side} x {side}; export it again"
+                f"{self._contract.model}: the network returned {got}, not {n} x 2 x {side} x {side}; export it again"
             )
         return chroma
 

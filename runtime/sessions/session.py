@@ -26,9 +26,9 @@ class SessionOptions:
 
     def __post_init__(self) -> None:
         if self.device not in tuple(Device):
-            raise UsageError(f"device {self.device!r} is unknown; take one of {', '.join(Device)}")
+            raise UsageError(f"device {self.device!r} is unknown; choose one of {', '.join(Device)}")
         if self.threads is not None and self.threads < 1:
-            raise UsageError(f"{self.threads} threads cannot run a network; take 1 or more")
+            raise UsageError(f"{self.threads} threads cannot run a network; use 1 or more")
 
 
 class Session(Protocol):

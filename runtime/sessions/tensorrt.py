@@ -183,7 +183,7 @@ class TensorRtSession:
         except Exception as error:
             reason = first_reason(self._log) or " ".join(str(error).split())
             raise BackendError(
-                f"{path}: {self._flavor.title} does not start ({reason}); 'colorrt doctor' shows what is here"
+                f"{path}: {self._flavor.title} does not start ({reason}); 'colorrt doctor' shows what is installed"
             ) from error
         try:
             with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as plan:
@@ -292,7 +292,7 @@ class TensorRtSession:
         fewer = "" if most == 1 else f", or build it for fewer pictures at a time: {command}"
         return ModelError(
             f"{self._artifact.path}: the engine needs {needed / 1e6:.0f} MB of GPU memory, and {self._gpu.name} has "
-            f"{free / 1e6:.0f} MB free; close other programs on it, take a smaller render factor{fewer}"
+            f"{free / 1e6:.0f} MB free; close other programs on it, use a smaller render factor{fewer}"
         )
 
     def _other_than_its_contract(self, what: str) -> ArtifactError:

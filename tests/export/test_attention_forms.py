@@ -127,8 +127,8 @@ def test_target_chooses_the_form() -> None:
 @pytest.mark.parametrize(
     ("target", "asked", "says"),
     [
-        ("tpu", None, "target 'tpu' is unknown; take one of cpu, tensorrt"),
-        ("cpu", "flash", "attention 'flash' is unknown; take one of plain, tiled, heads"),
+        ("tpu", None, "target 'tpu' is unknown; choose one of cpu, tensorrt"),
+        ("cpu", "flash", "attention 'flash' is unknown; choose one of plain, tiled, heads"),
         ("cpu", "tiled", "attention 'tiled' needs a fixed size, .*; add --render-factor N"),
     ],
 )

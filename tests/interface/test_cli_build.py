@@ -44,7 +44,7 @@ def test_engine_is_built_and_info_reads_its_contract(colorrt: Command, tiny_onnx
     assert (rows["batch size"], rows["tuned for"], rows["render factor"]) == ("1 to 4", "batch size 2", "1")
     again = colorrt("build", tiny_onnx, *FP32, "-o", "tiny.plan")
     assert again.exit_code == USAGE
-    assert again.stderr == "error: tiny.plan: exists already; add --overwrite, or name another file with -o\n"
+    assert again.stderr == "error: tiny.plan: already exists; add --overwrite, or name another file with -o\n"
     assert colorrt("build", tiny_onnx, *FP32, "-o", "tiny.plan", "--overwrite").exit_code == DONE
 
 
@@ -62,14 +62,14 @@ def test_wrong_choice_is_told_the_right_ones(colorrt: Command, tiny_onnx: Path, 
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--batch", "4:1:8"], USAGE, "--batch 4:1:8 does not rise from the least to the largest"),
-        (["--batch", "many"], USAGE, "--batch 'many' is no range; give one number, or three, as in --batch 1:4:8"),
+        (["--batch", "4:1:8"], USAGE, "--batch 4:1:8 does not rise from the smallest to the largest"),
+        (["--batch", "many"], USAGE, "--batch 'many' is not a range; give one number, or three, as in --batch 1:4:8"),
         (["--render-factors", "8:16:65"], USAGE, "--render-factors 8:16:65 is outside 1..64"),
         (["--capability", "9.9"], USAGE, "--capability 9.9: TensorRT for RTX "),
         (["--capability", "turing"], USAGE, "--capability turing: TensorRT for RTX "),
         (["--optimization-level", "6"], USAGE, "optimization level 6 is outside 0..5"),
         (["--workspace", "0"], USAGE, "a workspace of 0 MB holds nothing"),
-        (["--photos", "."], USAGE, ".: 0 photographs here, parity takes at least 4"),
+        (["--photos", "."], USAGE, ".: 0 photographs here, but parity needs at least 4"),
         (["-o", "."], USAGE, ".: this is a folder; name a file, such as fp16.plan"),
         (["-o", "x.onnx"], USAGE, "x.onnx: an engine is a plan; end the name in .plan"),
         (["-o", "file/x.plan"], USAGE, "file: cannot be written to ("),

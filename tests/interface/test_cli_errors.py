@@ -80,7 +80,7 @@ def test_output_folder_below_a_file(run: Command, photo: Path, tmp_path: Path) -
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
 def test_output_folder_that_cannot_be_made(run: Command, photo: Path) -> None:
     message = error(run("good.jpg", "-o", "/proc/nope"), USAGE)
-    assert message.startswith("error: /proc/nope: this folder cannot be made (")
+    assert message.startswith("error: /proc/nope: this folder cannot be created (")
     assert message.endswith("name another with -o")
 
 
@@ -100,7 +100,7 @@ def test_output_that_is_a_file(run: Command, save_gray: Save, photo: Path, tmp_p
     save_gray(tmp_path / "other.jpg")
     (tmp_path / "notes.txt").write_bytes(b"")
     message = error(run("good.jpg", "other.jpg", "-o", output), USAGE)
-    assert message == f"error: {output}: this names a file, and the results need a folder; name one with -o"
+    assert message == f"error: {output}: this is a file name, but the results need a folder; name one with -o"
 
 
 @pytest.mark.parametrize("output", ["x" * 300, "x" * 300 + ".png"])
@@ -132,7 +132,7 @@ def test_output_that_would_overwrite_its_input(run: Command, photo: Path) -> Non
         ("--saturation", "lots", "Error: Invalid value for '--saturation': "),
         ("--quality", "0", "Error: Invalid value for '--quality': "),
         ("--max-pixels", "0", "Error: Invalid value for '--max-pixels': "),
-        ("--threads", "0", "error: 0 threads cannot run a network; take 1 or more"),
+        ("--threads", "0", "error: 0 threads cannot run a network; use 1 or more"),
         ("--device", "tpu", "'tpu' is not one of 'auto', 'cpu', 'cuda'."),
         ("--upsample", "cubic", "'cubic' is not one of 'guided', 'bilinear'."),
         ("--report", "nowhere/report.json", "error: nowhere/report.json: cannot be written: there is no folder"),
@@ -222,7 +222,7 @@ def test_network_that_fails(
 def test_cuda_without_the_gpu_package(run: Command, photo: Path) -> None:
     message = error(run("good.jpg", "--device", "cuda"), MODEL)
     assert "CUDAExecutionProvider" in message
-    assert message.endswith("or take --device cpu")
+    assert message.endswith("or use --device cpu")
 
 
 def test_want_of_memory_is_an_error_and_no_traceback(

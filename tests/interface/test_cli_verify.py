@@ -103,7 +103,7 @@ def test_wrong_arguments_are_one_sentence(
         (
             [a, broken, photos, "--render-factor", 1],
             3,
-            "broken.onnx: answers with numbers that are not finite on 0.png",
+            "broken.onnx: returns values that are not finite on 0.png",
         ),
     ):
         assert message in error(colorrt("verify", *arguments), code)

@@ -66,9 +66,9 @@ def test_contract_of_names_is_written_as_one_of_strings() -> None:
 
 
 def test_wrong_names_are_usage_errors_that_list_the_right_ones() -> None:
-    with pytest.raises(UsageError, match=r"^device 'tpu' is unknown; take one of auto, cpu, cuda$"):
+    with pytest.raises(UsageError, match=r"^device 'tpu' is unknown; choose one of auto, cpu, cuda$"):
         SessionOptions("tpu")
-    with pytest.raises(UsageError, match=r"^there is no upsampling 'cubic'; take guided or bilinear$"):
+    with pytest.raises(UsageError, match=r"^there is no upsampling 'cubic'; choose guided or bilinear$"):
         Colorizer(upsample="cubic")
 
 

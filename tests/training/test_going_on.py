@@ -175,7 +175,7 @@ def test_no_photographs_are_refused(sources: str, where: str, tiny_recipe: Recip
     data = tmp_path / "data"
     (data / "empty").mkdir(parents=True)
     recipe = replace(tiny_recipe, stages=(replace(tiny_recipe.stages[0], sources=(sources,)),))
-    with pytest.raises(UsageError, match=f"0 photographs {where}, fewer than a batch of 2; give --data") as caught:
+    with pytest.raises(UsageError, match=f"0 photographs {where}, fewer than one batch of 2; give --data") as caught:
         train(recipe, data, tmp_path / "out", progress=silent())
     assert str(caught.value).startswith(f"{data}: ")
     assert "\n" not in str(caught.value)
@@ -185,7 +185,7 @@ def test_folder_without_the_files_of_a_recipe_is_taken_whole(tiny_recipe: Recipe
     stage = replace(tiny_recipe.stages[0], sources=("shards-*.tar",), source_weights=(2.0,))
     said = io.StringIO()
     train(replace(tiny_recipe, stages=(stage,)), album, tmp_path, progress=Progress(said))
-    assert f"{album}: nothing matches shards-*.tar; taking every photograph" in said.getvalue()
+    assert f"{album}: nothing matches shards-*.tar; using every photograph" in said.getvalue()
     assert "8 photographs" in said.getvalue()
 
 

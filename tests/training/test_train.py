@@ -221,7 +221,7 @@ def test_training_goes_on_as_if_it_had_never_stopped(
     monkeypatch.setattr(room, "save_state", save)
     said = io.StringIO()
     train(recipe, album, tmp_path, progress=Progress(said))
-    assert said.getvalue().startswith("going on at step")
+    assert said.getvalue().startswith("resuming at step")
     straight, resumed = read_state(nogan_run), read_state(tmp_path)
     for part in ("network", "average", "critic"):
         for key, value in straight[part].items():

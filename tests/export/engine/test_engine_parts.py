@@ -33,7 +33,7 @@ ADA = Gpu("NVIDIA Ada", "8.9", 24 << 30, 20 << 30, "580")
 
 
 def module(**names: Any) -> ModuleType:
-    return SimpleNamespace(**names)  # type: ignore[return-value]
+    return SimpleNamespace(**names)  # type: ignore[return-value]  # as much of a module as is read
 
 
 RTX = Flavor(
@@ -107,7 +107,7 @@ def test_tensorrt_builds_for_the_gpu_in_the_machine_alone() -> None:
 )
 def test_impossible_tuning_is_refused(arguments: dict[str, int], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        Tuning(**arguments)  # type: ignore[arg-type]
+        Tuning(**arguments)  # type: ignore[arg-type]  # options of several types
 
 
 @pytest.mark.parametrize(

@@ -318,7 +318,7 @@ def test_sensitive_operators_stay_fp32(lumas: list[np.ndarray]) -> None:
 
 def test_unknown_precision_names_the_known_ones() -> None:
     check_precision("fp16")
-    with pytest.raises(UsageError, match="'int4' is unknown; take one of fp32, fp16"):
+    with pytest.raises(UsageError, match="'int4' is unknown; choose one of fp32, fp16"):
         check_precision("int4")
 
 

@@ -57,7 +57,7 @@ def test_machine_without_tensorrt_says_what_to_install(monkeypatch: pytest.Monke
         find_flavor("tensorrt")
     with pytest.raises(BackendError, match=r"TensorRT for RTX is not installed; pip install 'colorrt\[rtx\]'$"):
         find_flavor("tensorrt_rtx")
-    with pytest.raises(UsageError, match="no TensorRT flavor 'openvino'; take one of tensorrt, tensorrt_rtx"):
+    with pytest.raises(UsageError, match="no TensorRT flavor 'openvino'; choose one of tensorrt, tensorrt_rtx"):
         find_flavor("openvino")
     assert installed_flavors() == broken_flavors() == ()
 
