@@ -50,7 +50,7 @@ class TorchRunner:
         self._dtype = torch.float16 if half else torch.float32
         self._layout = torch.channels_last if half else torch.contiguous_format
         self._exact = exact
-        module = network.module.to(self._device, self._dtype, memory_format=self._layout)  # type: ignore[call-overload]
+        module = network.module.to(self._device, self._dtype, memory_format=self._layout)  # type: ignore[call-overload]  # torch: dtype and memory_format together are not in its overloads
         torch.backends.cudnn.benchmark = self.on_gpu
         self._call = torch.compile(module, mode=COMPILE_MODE) if compiled else module
         manner = [*(["channels last"] if half else []), *(["compiled"] if compiled else ["eager"])]
@@ -90,7 +90,7 @@ class TorchRunner:
             self._call(given)
             torch.cuda.synchronize()
             for _ in range(rounds):
-                start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+                start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]  # torch: events have no types
                 start.record()
                 self._call(given)
                 end.record()

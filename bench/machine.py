@@ -83,7 +83,7 @@ def describe_gpus() -> list[dict[str, str]]:
     if smi is not None:
         command = [smi, f"--query-gpu={','.join(_SMI_FIELDS.values())}", "--format=csv,noheader"]
         try:
-            answer = subprocess.run(  # noqa: S603
+            answer = subprocess.run(  # noqa: S603 (nvidia-smi by its full path, no shell)
                 command, capture_output=True, text=True, timeout=_PATIENCE_S, check=True
             ).stdout
         except (OSError, subprocess.SubprocessError):

@@ -53,7 +53,7 @@ class Bins(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (N x C x H x W) -> scores of the colors (N x K x H x W), as logits."""
-        return self.scores(x)  # type: ignore[no-any-return]
+        return self.scores(x)  # type: ignore[no-any-return]  # torch: modules return Any
 
     def decode(self, scores: Tensor) -> Tensor:
         """Mix the colors by the softmax of their scores over the temperature: N x 2 x H x W."""
@@ -75,7 +75,7 @@ class LiteBins(Lite):
 
     def scores(self, luma: Tensor) -> Tensor:
         """Luma (N x 1 x S x S) -> scores of the colors (N x K, at the size of `features`), as logits."""
-        return self.bins(self.features(luma))  # type: ignore[no-any-return]
+        return self.bins(self.features(luma))  # type: ignore[no-any-return]  # torch: modules return Any
 
     def decode(self, scores: Tensor) -> Tensor:
         """Scores (N x K, at the size of `features`) -> chroma (N x 2 x S x S)."""

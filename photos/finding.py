@@ -105,7 +105,7 @@ def _files_below(folder: Path, leave: str | None, skip: Callable[[str], None]) -
                 entered.append(name)
         folders[:] = entered
         # Path.is_file raises where a folder may be listed and not entered.
-        yield from (Path(place, name) for name in files if os.path.isfile(Path(place, name)))  # noqa: PTH113
+        yield from (Path(place, name) for name in files if os.path.isfile(Path(place, name)))  # noqa: PTH113 (Path.is_file raises where a folder may be listed and not entered)
 
 
 def _read_shard(source: Path) -> Iterator[Entry]:

@@ -167,7 +167,7 @@ def _opened(source: Path) -> Iterator[tarfile.TarFile]:
             raise UsageError(
                 f"{source} is neither a folder nor a file; name a folder of photos or a tar archive of them"
             )
-        archive = tarfile.open(source)  # noqa: SIM115 -- closed below, out of the reach of this except
+        archive = tarfile.open(source)  # noqa: SIM115 (closed below, out of the reach of this except)
     except TAR_FAILURES as error:
         raise UsageError(
             f"{source} is not a folder and cannot be read as a tar archive; "

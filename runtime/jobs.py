@@ -98,7 +98,7 @@ def _expand(source: str, output: Path | None, *, single: bool) -> Iterator[Job]:
         yield from _folder(path, output) if path.is_dir() else [Job(path, _target(path, output, single=single))]
     elif glob.has_magic(source):
         # Path.glob takes no absolute patterns.
-        matches = [Path(match) for match in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207
+        matches = [Path(match) for match in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207 (Path.glob takes no absolute patterns)
         files = [match for match in matches if match.is_file() and _is_picture(match)]
         if not files:
             yield Job(path, path, "no such file, and no picture matches it as a pattern; check it")

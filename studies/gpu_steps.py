@@ -153,14 +153,14 @@ def _candidates(
         Candidate("PyTorch FP16 channels last, torch.compile", lambda: torch_way(half=True, compiled=True)),
     ]
     engines = [
-        Candidate(f"{name} {precision}", lambda name=name, precision=precision: artifact(name, precision))  # type: ignore[misc]
+        Candidate(f"{name} {precision}", lambda name=name, precision=precision: artifact(name, precision))  # type: ignore[misc]  # mypy infers no default of a lambda
         for name in job["engines"]
         for precision in Precision
     ]
     graphs = [
         Candidate(
             f"ONNX Runtime {precision} on {device}",
-            lambda precision=precision: artifact(ONNX, precision),  # type: ignore[misc]
+            lambda precision=precision: artifact(ONNX, precision),  # type: ignore[misc]  # mypy infers no default of a lambda
         )
         # FP16 is slower than FP32 on a CPU, and never meant for it.
         for precision in (tuple(Precision) if gpu else (Precision.FP32,))

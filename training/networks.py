@@ -159,7 +159,7 @@ def _resnet_based(recipe: NetworkRecipe) -> Trainee:
     if recipe.name == "ipol":
         axis = "equation5" if recipe.attention == "equation5" else "published"
         limits = "equation6" if recipe.limits == "equation6" else "published"
-        ipol = Ipol(IpolShape(body, width, attention=axis, limits=limits))  # type: ignore[arg-type]
+        ipol = Ipol(IpolShape(body, width, attention=axis, limits=limits))  # type: ignore[arg-type]  # the words were just narrowed, mypy sees str
         _start_decoder(ipol, [ipol.input_block, ipol.down_blocks], [ipol.last_upsample, *ipol.up_blocks])
         early = [ipol.input_block, *ipol.down_blocks[:2]]
         return Trainee(ipol, "rgb", early, list(ipol.down_blocks[2:]), list(ipol.up_blocks))

@@ -86,7 +86,7 @@ def _recipe(table: dict[str, Any]) -> Recipe:
 
 def _build(kind: type[T], table: dict[str, Any], where: str, parts: dict[str, Any] | None = None) -> T:
     parts = parts or {}
-    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]  # T is always a dataclass
     given = table.keys() | parts.keys()
     needed = {n for n, one in known.items() if one.default is MISSING and one.default_factory is MISSING}
     lacking, adding = sorted(needed - given), sorted(given - known.keys())

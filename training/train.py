@@ -97,11 +97,11 @@ def train(
     saved = peek(saved_at, recipe) if saved_at.exists() else None
     torch.manual_seed(recipe.seed)
     trainee = make_trainee(recipe.network, files.encoder, files.start)
-    trainee.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    trainee.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch: memory_format alone is not in its overloads
     trainee.to(place)
     average = Average(trainee.network, recipe.optimizer.average) if recipe.optimizer.average else None
     beside = recipe.loss.bins_weight > 0 and recipe.network.name == "lite"
-    state = State(trainee, average, SideHead(trainee.network).to(place) if beside else None)  # type: ignore[arg-type]
+    state = State(trainee, average, SideHead(trainee.network).to(place) if beside else None)  # type: ignore[arg-type]  # bins_weight is for lite alone: the network has features
     half = place.type == "cuda" and not torch.cuda.is_bf16_supported()
     state.scaler = torch.amp.GradScaler() if half else None
     own = trainee.space == "chroma" and recipe.network.body == "lite0"

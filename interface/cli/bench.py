@@ -185,8 +185,8 @@ def factors(
         check_result_file(path, [] if weights is None else [Path(weights)])
     _check_plot(plot)
     try:
-        import onnx  # noqa: F401
-        import torch  # noqa: F401
+        import onnx  # noqa: F401 (only whether they are there)
+        import torch  # noqa: F401 (only whether they are there)
     except ImportError as error:
         raise needs("export", error) from error
     from colorrt.bench.factors import FactorPlan, choose_backend, measure_factors, read_weights

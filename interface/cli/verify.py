@@ -71,7 +71,7 @@ def verify(
     3 a model cannot be used or its output is not finite.
     """
     try:
-        import skimage  # noqa: F401
+        import skimage  # noqa: F401 (only whether it is there)
     except ImportError as error:
         raise needs("bench", error) from error
     from colorrt.errors import UsageError

@@ -32,7 +32,7 @@ def pair(make_onnx: Make, tmp_path: Path) -> tuple[Path, Path]:
 
 
 def compare(a: Path, b: Path, photos: Path | None = None, **options: object) -> Difference:
-    return compare_artifacts(a, b, photos, device="cpu", threads=1, **options)  # type: ignore[arg-type]
+    return compare_artifacts(a, b, photos, device="cpu", threads=1, **options)  # type: ignore[arg-type]  # options of several types
 
 
 def test_error_is_in_levels_over_both_planes(pair: tuple[Path, Path]) -> None:

@@ -158,7 +158,7 @@ def test_refused_fp16_leaves_no_file(weights: Path, tmp_path: Path, monkeypatch:
 
 def test_target_and_attention_are_recorded(weights: Path, tmp_path: Path) -> None:
     def form(**options: str) -> str:
-        exported = export_network(weights, 1, tmp_path / "one.onnx", overwrite=True, **options)  # type: ignore[arg-type]
+        exported = export_network(weights, 1, tmp_path / "one.onnx", overwrite=True, **options)  # type: ignore[arg-type]  # options of several types
         return read_artifact(exported.path).contract.attention
 
     assert form() == "tiled"

@@ -30,7 +30,7 @@ def files(folder: Path) -> list[str]:
 
 def is_color(path: Path) -> bool:
     with Image.open(path) as image:
-        red, _, blue = image.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+        red, _, blue = image.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]  # three channels: a tuple
     return bool(red - blue > 10)
 
 

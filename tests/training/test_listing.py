@@ -56,7 +56,7 @@ def test_favored_photographs_are_drawn_more_often(data: Path) -> None:
 def test_photographs_that_are_drawn_alike_come_once_an_epoch(
     options: dict[str, tuple[object, ...]], data: Path
 ) -> None:
-    assert list_of(data, replace(STAGE, **options)).weights == ()  # type: ignore[arg-type]
+    assert list_of(data, replace(STAGE, **options)).weights == ()  # type: ignore[arg-type]  # options of several types
 
 
 def test_members_of_a_shard_of_a_dot_are_favored_too(data: Path) -> None:

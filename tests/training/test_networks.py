@@ -33,7 +33,7 @@ BIG = ("deoldify-artistic", "deoldify-wide", "ipol")
 
 def small(name: str, **rest: object) -> NetworkRecipe:
     recipe: dict[str, object] = {"encoder": "random", "norms": "spectral", "width": 16, "stem": 4}
-    return NetworkRecipe(name, **{**recipe, "depths": (1, 1, 1, 1), **rest})  # type: ignore[arg-type]
+    return NetworkRecipe(name, **{**recipe, "depths": (1, 1, 1, 1), **rest})  # type: ignore[arg-type]  # options of several types
 
 
 def torchvision_like(trainee: Trainee) -> dict[str, Tensor]:

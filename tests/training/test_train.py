@@ -61,7 +61,7 @@ def nogan(recipe: Recipe) -> Recipe:
     """Spectral norms, dropout, noise, a critic and a GAN: everything that draws random numbers or keeps a state."""
     short = {"size": 64, "batch": 2, "sources": ("album",), "images": 0, "epochs": 0.0}
     kinds = ({"kind": "supervised", "steps": 8}, {"kind": "critic", "steps": 4}, {"kind": "gan", "steps": 8})
-    stages = tuple(Stage(**{**short, **kind, **GAN}) for kind in kinds)  # type: ignore[arg-type]
+    stages = tuple(Stage(**{**short, **kind, **GAN}) for kind in kinds)  # type: ignore[arg-type]  # options of several types
     recipe = replace(reduced(read_recipe(find_recipe("deoldify-artistic"))), stages=stages)
     return replace(
         recipe,

@@ -24,7 +24,7 @@ COLORS = [(250, 40, 30), (40, 200, 60), (50, 60, 220), (240, 200, 40), (180, 60,
 
 
 def pack(folder: Path, shard: Path, mode: str = "w") -> Path:
-    with tarfile.open(shard, mode) as tar:  # type: ignore[call-overload]
+    with tarfile.open(shard, mode) as tar:  # type: ignore[call-overload]  # the mode is a parameter of the test
         for path in sorted(folder.rglob("*")):
             tar.add(path, path.relative_to(folder).as_posix(), recursive=False)
     return shard

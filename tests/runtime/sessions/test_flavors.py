@@ -20,8 +20,8 @@ def package(monkeypatch: pytest.MonkeyPatch, name: str, version: str | None) -> 
     module = None
     if version is not None:
         module = ModuleType(name)
-        module.__version__ = version  # type: ignore[attr-defined]
-        module.Runtime = object  # type: ignore[attr-defined]
+        module.__version__ = version  # type: ignore[attr-defined]  # a made-up module
+        module.Runtime = object  # type: ignore[attr-defined]  # a made-up module
     monkeypatch.setitem(sys.modules, name, module)
 
 

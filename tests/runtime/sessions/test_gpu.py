@@ -84,7 +84,7 @@ def test_driver_that_fails_is_no_gpu_with_a_reason(make_machine: Make, fail: dic
 def test_machine_without_a_driver_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     # As cuda-python behaves where there is no libcuda.
     class Broken(ModuleType):
-        def cuInit(self, flags: int) -> None:  # noqa: N802
+        def cuInit(self, flags: int) -> None:  # noqa: N802 (CUDA's name)
             raise RuntimeError("libcuda.so was not found")
 
     monkeypatch.setattr(gpu, "load_driver", lambda: Broken("driver"))
