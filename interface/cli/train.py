@@ -97,7 +97,7 @@ def train(
         raise needs("train", error) from error
 
     if not data.exists():
-        raise UsageError(f"{data}: no such folder; pass the folder with the photographs as --data")
+        raise UsageError(f"{data}: no such folder; give --data the folder with the photographs")
     if (steps is not None and steps < 1) or not 0 < scale <= 16 or (threads is not None and threads < 1):
         raise UsageError("--steps and --threads take 1 or more, --scale more than 0 and up to 16")
     if threads is not None:

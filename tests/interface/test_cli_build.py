@@ -99,7 +99,7 @@ def test_wrong_source_is_one_line(
     (tmp_path / "empty.onnx").touch()
     for name, options, code, says in (
         ("foreign.onnx", (), MODEL, "this ONNX carries no colorrt contract"),
-        ("weights.pth", (), MODEL, "these are weights, and what runs is an ONNX file"),
+        ("weights.pth", (), MODEL, "these are weights, not an ONNX file"),
         ("cut.onnx", (), MODEL, "the file is damaged or incomplete"),
         ("empty.onnx", (), MODEL, "the file is empty"),
         ("nothing.onnx", (), MODEL, "no such file"),

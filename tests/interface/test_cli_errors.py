@@ -74,7 +74,7 @@ def test_broken_pictures_are_named_and_good_ones_done(
 def test_output_folder_below_a_file(run: Command, photo: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     message = error(run("good.jpg", "good.jpg", "-o", "file/out"), USAGE)
-    assert message.startswith("error: file/out: cannot be made a folder, for there is a file in its place")
+    assert message.startswith("error: file/out: cannot be made a folder because a file has that name")
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")

@@ -91,7 +91,7 @@ def test_changed_photographs_are_noticed(
     shutil.copy(data / "album" / "0.png", data / "album" / "again.png")
     with pytest.raises(KeyboardInterrupt):
         train(tiny_recipe, data, out, progress=Progress(said))
-    assert f"{data}: not the photographs that this training was begun with" in said.getvalue()
+    assert f"{data}: not the photographs that this training was started with" in said.getvalue()
 
 
 def test_state_that_may_not_be_read_is_not_called_damaged(
@@ -125,7 +125,7 @@ def test_state_that_cannot_be_written_leaves_the_one_before(
 
 def test_folder_that_cannot_be_made_is_refused(tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(UsageError, match=r"file: no folder can be made here .*; give another --out"):
+    with pytest.raises(UsageError, match=r"file: a folder cannot be created here .*; give another --out"):
         train(tiny_recipe, album, tmp_path / "file", progress=silent())
 
 
@@ -150,7 +150,7 @@ def test_row_that_a_power_cut_left_unfinished_is_dropped(tmp_path: Path) -> None
 
 
 def test_other_recipe_does_not_go_on(out: Path, tiny_recipe: Recipe, album: Path) -> None:
-    with pytest.raises(UsageError, match="begun with another recipe, or other --steps or --scale"):
+    with pytest.raises(UsageError, match="started with another recipe, or other --steps or --scale"):
         train(replace(tiny_recipe, seed=99), album, out, progress=silent())
 
 

@@ -151,7 +151,7 @@ def test_width_that_hides_where_attention_stands_is_refused() -> None:
 
 def test_weights_of_another_network_are_no_start(tmp_path: Path) -> None:
     torch.save(Lite().state_dict(), tmp_path / "lite.pth")
-    with pytest.raises(WeightsError, match=r"not weights of ipol as the recipe has it"):
+    with pytest.raises(WeightsError, match=r"not weights of ipol as the recipe defines it"):
         make_trainee(small("ipol"), None, tmp_path / "lite.pth")
 
 

@@ -145,7 +145,7 @@ def test_what_is_lacking_is_named(line: str, said: str, change: Changer) -> None
         ("rarity = 3.0", 'compared_at = "half"', "loss: compared_at cannot be 'half', but full, decoder"),
         ('sources = ["album"]', "sources = []", "stage: sources are empty"),
         ('sources = ["album"]', 'sources = [""]', "stage: sources cannot hold ''"),
-        ('sources = ["album"]', 'sources = ["/album"]', "stage: sources cannot hold '/album', but patterns below"),
+        ('sources = ["album"]', 'sources = ["/album"]', "stage: sources cannot hold '/album', only patterns below"),
         (
             'sources = ["album"]',
             'sources = ["album"]\nsource_weights = [0]',

@@ -181,7 +181,7 @@ def test_weights_are_a_blend_of_beginning_and_end(out: Path, tiny_recipe: Recipe
 
 
 def test_blend_with_nothing_is_refused_before_the_training(tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="mixes the weights that it begins with into its own: give them as --start"):
+    with pytest.raises(UsageError, match="mixes its starting weights into its own: give them as --start"):
         train(replace(tiny_recipe, blend=0.5), album, tmp_path / "out", progress=silent())
     assert not (tmp_path / "out").exists()
 

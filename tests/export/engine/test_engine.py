@@ -158,7 +158,7 @@ def test_fp16_graph_is_taken_as_it_is_and_no_fp32_engine_made_of_it(tmp_path: Pa
 
 def test_graph_that_only_says_it_is_fp16_is_refused(graph: Callable[..., Path], tmp_path: Path) -> None:
     liar = graph(node("Conv", "luma kernel", "chroma"), precision="fp16")
-    with pytest.raises(ExportError, match="said to be FP16, and none of its layers is"):
+    with pytest.raises(ExportError, match="claims to be FP16, but none of its layers is"):
         build_engine(liar, tmp_path / "x.plan", RTX)
     assert list(tmp_path.iterdir()) == []
 

@@ -96,9 +96,9 @@ def test_unknown_capability_names_the_known_ones() -> None:
 def test_tensorrt_builds_for_the_gpu_in_the_machine_alone() -> None:
     for wanted in ((), ("all",), ("8.9",)):
         assert find_capabilities(wanted, CLASSIC, ADA, "fp16") == ("8.9",)
-    with pytest.raises(UsageError, match=r"the GPU in the machine alone \(NVIDIA Ada, 8\.9\)"):
+    with pytest.raises(UsageError, match=r"builds only for the GPU in the machine \(NVIDIA Ada, 8\.9\)"):
         find_capabilities(("8.6",), CLASSIC, ADA, "fp16")
-    with pytest.raises(BackendError, match=r"there is none here .* --backend tensorrt_rtx, which needs none"):
+    with pytest.raises(BackendError, match=r"no GPU was found here .* --backend tensorrt_rtx, which needs none"):
         find_capabilities((), CLASSIC, None, "fp16")
 
 

@@ -326,4 +326,4 @@ def test_plan_that_takes_no_later_note_stays_as_it_was_built(trial: Trial) -> No
     assert contract.engine is not None
     assert contract.engine.proof == NOT_YET_RUN
     assert trial.written == contract
-    assert "takes no plan with a later note (damaged)" in trial.said[-1]
+    assert "rejects a plan whose contract was updated (damaged)" in trial.said[-1]

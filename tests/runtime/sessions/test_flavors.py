@@ -51,7 +51,7 @@ def test_flavor_asked_for_is_the_one_found(monkeypatch: pytest.MonkeyPatch) -> N
 def test_machine_without_tensorrt_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     package(monkeypatch, "tensorrt", None)
     package(monkeypatch, "tensorrt_rtx", None)
-    with pytest.raises(BackendError, match=r"pip install 'colorrt\[trt\]' .*'colorrt\[rtx\]' .*JetPack on a Jetson"):
+    with pytest.raises(BackendError, match=r"pip install 'colorrt\[trt\]' .*'colorrt\[rtx\]' .*a Jetson use JetPack's"):
         find_flavor()
     with pytest.raises(BackendError, match=r"TensorRT is not installed; pip install 'colorrt\[trt\]'"):
         find_flavor("tensorrt")

@@ -69,7 +69,7 @@ def test_free_memory_that_cannot_be_told_hides_no_gpu(make_machine: Make, call: 
     ("fail", "reason"),
     [
         ({"cuInit": "CUDA_ERROR_NO_DEVICE"}, "the NVIDIA driver is installed but sees no GPU"),
-        ({"cuDeviceGet": "CUDA_ERROR_INVALID_VALUE"}, "the NVIDIA driver answers CUDA_ERROR_INVALID_VALUE; check"),
+        ({"cuDeviceGet": "CUDA_ERROR_INVALID_VALUE"}, "the NVIDIA driver reports CUDA_ERROR_INVALID_VALUE; check"),
         ({"cuDeviceGetName": "CUDA_ERROR_OUT_OF_MEMORY"}, "the GPU's memory is all taken by other programs"),
     ],
 )
