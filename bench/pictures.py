@@ -25,8 +25,8 @@ def read_sizes(text: str) -> tuple[tuple[int, int], ...]:
         size = (int(found[1]), int(found[2])) if found else (0, 0)
         if not all(1 <= side <= LARGEST_SIDE for side in size):
             raise UsageError(
-                f"{part.strip()!r} is no size of a picture; give WIDTHxHEIGHT of 1 to {LARGEST_SIDE} pixels a side, "
-                "several with commas: 640x480,1920x1080"
+                f"{part.strip()!r} is not a picture size; give WIDTHxHEIGHT of 1 to {LARGEST_SIDE} pixels a side, "
+                "comma-separated: 640x480,1920x1080"
             )
         sizes.append(size)
     return tuple(dict.fromkeys(sizes))
@@ -42,7 +42,7 @@ def read_numbers(text: str, option: str, least: int, most: int) -> tuple[int, ..
             number = least - 1
         if not least <= number <= most:
             raise UsageError(
-                f"{option}: {part.strip()!r} is no whole number of {least} to {most}; give some with commas, "
+                f"{option}: {part.strip()!r} is not a whole number from {least} to {most}; give some, comma-separated, "
                 f"such as {option} {least},{min(most, 8 * least)}"
             )
         numbers.add(number)

@@ -11,11 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from colorrt.contract import LUMA_OF_RGB, U_SCALE, V_SCALE
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-LUMA_OF_RGB = (0.299, 0.587, 0.114)
-U_SCALE = 0.492
-V_SCALE = 0.877
 # CIE 1931 XYZ of linear sRGB, and the white that Lab is relative to: D65, 2 degrees, as scikit-image has them.
 XYZ_OF_RGB = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 WHITE = (0.95047, 1.0, 1.08883)

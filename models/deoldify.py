@@ -122,7 +122,7 @@ class UpBlock(nn.Module):
         joined = F.relu(torch.cat([up, self.bn(skip)], dim=1))
         if self.deep:
             joined = self.conv1(joined)
-        return (self.conv2 if self.deep else self.conv)(joined)  # type: ignore[no-any-return]
+        return (self.conv2 if self.deep else self.conv)(joined)  # type: ignore[no-any-return]  # torch: modules return Any
 
 
 class Residual(nn.Module):

@@ -148,7 +148,7 @@ class Bridge(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """N x C x H x W -> the same shape."""
-        return self.conv2(self.conv1(x))  # type: ignore[no-any-return]
+        return self.conv2(self.conv1(x))  # type: ignore[no-any-return]  # torch: modules return Any
 
 
 class SigmoidRange(nn.Module):

@@ -101,7 +101,7 @@ class Lite(nn.Module):
             x = up(x, skips[-1 - index])
             if index == 0 and not self.attends_first:
                 x = self.attention(x)
-        return x  # type: ignore[no-any-return]
+        return x  # type: ignore[no-any-return]  # torch: modules return Any
 
     def guess(self, luma: Tensor) -> Tensor:
         """Luma (N x 1 x S x S) -> chroma (N x 2) where the decoder ends: at S, or at 1/4, 1/8 or 1/16 of it."""

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from colorrt.contract import LUMA_OF_RGB, U_SCALE, V_SCALE
 from colorrt.models.checkpoint import fill
-from colorrt.models.color import LUMA_OF_RGB, U_SCALE, V_SCALE
 from colorrt.models.family import Family
 from colorrt.models.layers import blur
 from colorrt.models.lite import FIRST_UP, Lite, LiteShape, enlarge, read_shape
@@ -55,7 +55,7 @@ class Bins(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (N x C x H x W) -> scores of the colors (N x K x H x W), as logits."""
-        return self.scores(x)  # type: ignore[no-any-return]
+        return self.scores(x)  # type: ignore[no-any-return]  # torch: modules return Any
 
     def decode(self, scores: Tensor) -> Tensor:
         """Mix the colors by the softmax of their scores over the temperature: N x 2 x H x W."""
@@ -77,7 +77,7 @@ class LiteBins(Lite):
 
     def scores(self, luma: Tensor) -> Tensor:
         """Luma (N x 1 x S x S) -> scores of the colors (N x K, at the size of `features`), as logits."""
-        return self.bins(self.features(luma))  # type: ignore[no-any-return]
+        return self.bins(self.features(luma))  # type: ignore[no-any-return]  # torch: modules return Any
 
     def decode(self, scores: Tensor) -> Tensor:
         """Scores (N x K, at the size of `features`) -> chroma (N x 2 x S x S)."""

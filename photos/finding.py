@@ -101,7 +101,7 @@ def read_entry(entry: Entry) -> bytes:
         file.seek(entry.offset)
         data = file.read(entry.size)
     if len(data) != entry.size:
-        raise OSError(f"{entry.file}: ends inside of {entry.name}")
+        raise OSError(f"{entry.file}: ends inside {entry.name}")
     return data
 
 
@@ -147,16 +147,17 @@ def _files_below(folder: Path, leave: str | None, skip: Callable[[str], None]) -
                 entered.append(name)
         folders[:] = entered
         # Path.is_file raises where a folder may be listed and not entered.
-        yield from (Path(place, name) for name in files if not _is_hidden(name) and os.path.isfile(Path(place, name)))  # noqa: PTH113
+        # Path.is_file raises where a folder may be listed and not entered.
+        yield from (Path(place, name) for name in files if not _is_hidden(name) and os.path.isfile(Path(place, name)))  # noqa: PTH113 (Path.is_file raises)
 
 
 def _read_shard(source: Path, hold: bool) -> Iterator[Entry]:
     try:
         if not stat.S_ISREG(source.stat().st_mode):
             raise UsageError(
-                f"{source} is neither a folder nor a file; name a folder of photographs or a tar shard of them"
+                f"{source} is neither a folder nor a file; name a folder of photographs or a tar archive of them"
             )
-        shard = tarfile.open(source)  # noqa: SIM115 -- closed below, out of the reach of this except
+        shard = tarfile.open(source)  # noqa: SIM115 (closed below, out of the reach of this except)
     except TAR_FAILURES as error:
         raise UsageError(_describe_damage(source, error)) from error
     with shard:

@@ -158,7 +158,7 @@ def _ipol(recipe: NetworkRecipe) -> Trainee:
     axis = "equation5" if recipe.attention == "equation5" else "published"
     limits = "equation6" if recipe.limits == "equation6" else "published"
     width = recipe.width or _WIDTHS[recipe.name]
-    ipol = Ipol(IpolShape(_resnet_shape(recipe), width, attention=axis, limits=limits))  # type: ignore[arg-type]
+    ipol = Ipol(IpolShape(_resnet_shape(recipe), width, attention=axis, limits=limits))  # type: ignore[arg-type]  # the words were just narrowed, mypy sees str
     _start_decoder(ipol, [ipol.input_block, ipol.down_blocks], [ipol.last_upsample, *ipol.up_blocks])
     early = [ipol.input_block, *ipol.down_blocks[:2]]
     return Trainee(ipol, "rgb", early, list(ipol.down_blocks[2:]), list(ipol.up_blocks))
@@ -199,7 +199,7 @@ def _load_start(network: nn.Module, path: Path, name: str) -> None:
         network.load_state_dict(_without_counters(network, fold_norms(load_state(path))))
     except RuntimeError as error:
         raise WeightsError(
-            f"{path}: these are not weights of {name} as the recipe has it; give --start others"
+            f"{path}: these are not weights of {name} as the recipe defines it; pass others as --start"
         ) from error
 
 
@@ -220,7 +220,7 @@ def find_encoder(name: str, encoder: Path | None, body: str = "lite0") -> Path:
 def _find_resnet(name: str, _: str) -> Path:
     resnet = "resnet34" if name == "deoldify-artistic" else "resnet101"
     raise UsageError(
-        f"{name} begins with torchvision's {resnet} weights: give them as --encoder FILE, or weights of {name} "
+        f"{name} starts from torchvision's {resnet} weights: give them as --encoder FILE, or weights of {name} "
         'itself as --start FILE (or set encoder = "random" in the recipe)'
     )
 

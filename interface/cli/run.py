@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,80 +9,106 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colorrt.cli.app import announce_compiling, app, check_result_file, guarded, say
+from colorrt.cli.app import COLORIZE, announce_compiling, check_result_file, command, say, write_json
+from colorrt.cli.options import (
+    RESULTS,
+    DeviceOption,
+    EngineOption,
+    RenderFactorOption,
+    SaturationOption,
+    ThreadsOption,
+    UpsampleOption,
+)
+from colorrt.contract import Device, Upsampling
 
 if TYPE_CHECKING:
     from colorrt.runtime.folder import Result
     from colorrt.runtime.jobs import Job
 
+SAFETY = "Safety"
 LISTED = 20
 """Failures that are listed at the end; --report lists all."""
 
 
-@app.command()
-@guarded
+@command(
+    COLORIZE,
+    "colorrt run photos/ -o out/",
+    "colorrt run old.jpg --render-factor 24 --saturation 1.3",
+    "colorrt run 'scans/*.tif' --engine artistic-rf35.onnx --report report.json",
+)
 def run(
     sources: Annotated[
         list[str],
         typer.Argument(help="Pictures, folders (searched recursively) or quoted globs.", metavar="PICTURES"),
     ],
+    engine: EngineOption = None,
+    render_factor: RenderFactorOption = None,
+    device: DeviceOption = Device.AUTO,
+    threads: ThreadsOption = None,
+    saturation: SaturationOption = None,
+    upsample: UpsampleOption = Upsampling.GUIDED,
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
-            help="Folder for the results (or a file name for a single picture). Without it: NAME-color.jpg beside "
-            "each file, FOLDER-color/ beside a folder.",
+            help="Folder for the results, or a file name for a single picture.",
+            metavar="PATH",
+            show_default="NAME-color.jpg beside each file, FOLDER-color/ beside each folder",
+            rich_help_panel=RESULTS,
         ),
     ] = None,
-    engine: Annotated[
-        Path | None,
-        typer.Option(
-            help="An ONNX file made by 'colorrt export' or an engine by 'colorrt build'; without it, the model that "
-            "ships."
-        ),
-    ] = None,
-    render_factor: Annotated[
-        int | None,
-        typer.Option(help="Side of the square that the network sees, in units of 16 pixels: 1 to 64; 16 if not given."),
-    ] = None,
-    saturation: Annotated[
-        float | None, typer.Option(help="Factor on the guessed color: 0 is gray, 1 the network's guess. Up to 10.")
-    ] = None,
-    upsample: Annotated[
-        str,
-        typer.Option(help="How color comes to full size: guided follows the edges of the picture, bilinear does not."),
-    ] = "guided",
-    quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG and WebP quality.")] = 95,
+    quality: Annotated[
+        int,
+        typer.Option(min=1, max=100, help="JPEG and WebP quality.", metavar="N", rich_help_panel=RESULTS),
+    ] = 95,
     lossless_luma: Annotated[
         bool,
         typer.Option(
             "--lossless-luma",
-            help="For archives, JPEG only: keep the coded luma of each JPEG bit for bit and add chroma beside it; "
-            "--quality is that of chroma alone.",
+            help="For archives, JPEG only: keep the coded luma of each JPEG bit for bit and add chroma to it; "
+            "--quality then applies to chroma alone.",
+            rich_help_panel=RESULTS,
         ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write again what exists already.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores if not given.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write the outcome of each picture as JSON.", metavar="FILE", rich_help_panel=RESULTS),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a contact sheet as PNG: up to 24 pictures, before and after.",
+            metavar="FILE",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace existing results; without it, they are skipped. Inputs are never overwritten.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = False,
     max_pixels: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Refuse pictures and pages of more pixels than this, a guard against bombs; 150 million if not given.",
+            help="Refuse pictures and pages with more pixels than this, as a guard against decompression bombs.",
+            metavar="N",
+            show_default="150 million",
+            rich_help_panel=SAFETY,
         ),
-    ] = None,
-    report: Annotated[Path | None, typer.Option(help="Write what became of each picture as JSON.")] = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Write a proof sheet as PNG: up to 24 of the pictures, before and after.")
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Colorize pictures; the luma of each is kept exactly.
 
-    Of a color picture (a tinted or sepia scan) only the luma is used. Of a TIFF every page is colored, and 16 bits stay
-    16 in TIFF and PNG. Existing results are skipped, inputs are never overwritten. Exit code: 0 all done, 1 some
-    pictures failed, 2 wrong usage, 3 the model cannot be used.
+    Only the luma of a color picture (a tinted or sepia scan) is used. Every page of a TIFF is colored; 16-bit TIFF and
+    PNG stay 16-bit.
+
+    Exit codes: 0 all done, 1 some pictures failed, 2 wrong usage, 3 the model cannot be used.
     """
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.folder import Settings, color_jobs
@@ -104,7 +129,7 @@ def run(
         with _Progress(jobs, hidden=quiet) as progress:
             results = list(progress.follow(color_jobs(colorizer, jobs, settings)))
     if report is not None:
-        _write_report(report, results)
+        write_json(report, _rows(results))
     if sheet is not None:
         _write_sheet(sheet, results)
     _summarize(results, output, quiet=quiet)
@@ -124,7 +149,7 @@ def _make_output(output: Path | None, jobs: Sequence[Job]) -> None:
     except PictureError as error:
         raise UsageError(str(error)) from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{folder}: there is no permission to write here; name another folder with -o")
+        raise UsageError(f"{folder}: no permission to write here; choose another folder with -o")
 
 
 class _Progress:
@@ -164,11 +189,8 @@ class _Progress:
             yield result
 
 
-def _write_report(path: Path, results: Sequence[Result]) -> None:
-    from colorrt.atomic import atomic_path
-    from colorrt.errors import UsageError
-
-    rows = [
+def _rows(results: Sequence[Result]) -> list[dict[str, str | float | None]]:
+    return [
         {
             "source": str(result.job.source),
             "target": str(result.job.target),
@@ -178,8 +200,6 @@ def _write_report(path: Path, results: Sequence[Result]) -> None:
         }
         for result in results
     ]
-    with atomic_path(path, UsageError) as part:
-        part.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
 
 def _write_sheet(path: Path, results: Sequence[Result]) -> None:
@@ -203,7 +223,7 @@ def _summarize(results: Sequence[Result], output: Path | None, *, quiet: bool) -
         say(f"failed: {len(failed) - LISTED} more; --report FILE lists them all")
     if not quiet:
         counts = [f"{len(done)} colored{_place([result.job for result in done], output)}"]
-        counts += [f"{len(skipped)} skipped, for their results exist (--overwrite makes them anew)"] if skipped else []
+        counts += [f"{len(skipped)} skipped because their results exist (--overwrite replaces them)"] if skipped else []
         counts += [f"{len(failed)} failed"] if failed else []
         say("; ".join(counts), err=False)
     if failed:

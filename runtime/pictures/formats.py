@@ -101,7 +101,7 @@ def why_unknown(mark: str | None, names: list[str]) -> str:
         return f"it is a {mark} picture, which needs one more package; install it with pip install 'colorrt[formats]'"
     if mark is not None:
         return (
-            f"it begins as {mark}, but is damaged or of a kind that is not read; "
+            f"it begins like {mark}, but is damaged or of an unsupported kind; "
             "copy it again from its source, or convert it to PNG"
         )
     return f"its content is none of {', '.join(sorted(names))}; convert it to one of these"

@@ -32,7 +32,7 @@ def files(folder: Path) -> list[str]:
 
 def is_color(path: Path) -> bool:
     with Image.open(path) as image:
-        red, _, blue = image.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+        red, _, blue = image.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]  # three channels: a tuple
     return bool(red - blue > 10)
 
 
@@ -63,7 +63,7 @@ def test_second_run_skips_and_overwrite_colors_again(run: Command, save_gray: Sa
     again = run("photos")
     assert (again.exit_code, again.stdout) == (
         0,
-        "0 colored; 2 skipped, for their results exist (--overwrite makes them anew)\n",
+        "0 colored; 2 skipped because their results exist (--overwrite replaces them)\n",
     )
     before = (tmp_path / "photos-color/a.jpg").read_bytes()
     assert run("photos", "--overwrite", "--saturation", "0").stdout == "2 colored, in photos-color\n"
@@ -174,7 +174,7 @@ def test_interrupt_returns_130_and_one_line(
     monkeypatch.setattr(Colorizer, "guess", interrupted)
     result = run("photos")
     assert result.exit_code == 130
-    assert result.stderr.splitlines()[1:] == ["interrupted: what was finished stays, nothing is half-written"]
+    assert result.stderr.splitlines()[1:] == ["interrupted: finished results are kept, nothing is half-written"]
     assert files(tmp_path) == ["photos/a.jpg"]
 
 
@@ -205,7 +205,7 @@ main()
     )
     assert answer.returncode == 130
     assert answer.stdout == ""
-    assert answer.stderr.splitlines()[1:] == ["interrupted: what was finished stays, nothing is half-written"]
+    assert answer.stderr.splitlines()[1:] == ["interrupted: finished results are kept, nothing is half-written"]
     written = files(tmp_path / "photos-color")
     assert set(written) < {f"{number}.png" for number in range(6)}
     for name in written:
@@ -271,7 +271,7 @@ def test_info_prints_a_table_or_json(colorrt: Command, tiny_onnx: Path, make_onn
         "square": "any multiple of 16",
         "precision": "fp32",
         "attention": "plain",
-        "pictures at a time": "1 to any number",
+        "batch size": "1 to any",
         "saturation": "1",
         "parity with PyTorch": "not measured",
         "weights": f"sha256 {'0' * 64}",
@@ -291,9 +291,9 @@ def test_info_prints_a_table_or_json(colorrt: Command, tiny_onnx: Path, make_onn
 def test_models_and_doctor_answer(colorrt: Command) -> None:
     models = colorrt("models")
     assert models.exit_code == 0
-    for name in ("lite", "deoldify-artistic", "deoldify-wide", "ships in the package: lite"):
+    for name in ("lite", "deoldify-artistic", "deoldify-wide", "shipped: lite"):
         assert name in models.stdout
-    card = Path(models.stdout.split("known failures: ")[1].strip())
+    card = Path(models.stdout.split("known weaknesses: ")[1].strip())
     assert card.read_text(encoding="utf-8").startswith("# `lite`")
     assert card.with_name("failures.jpg").is_file()
     doctor = colorrt("doctor")

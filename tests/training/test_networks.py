@@ -34,7 +34,7 @@ BIG = ("deoldify-artistic", "deoldify-wide", "ipol")
 
 def small(name: str, **rest: object) -> NetworkRecipe:
     recipe: dict[str, object] = {"encoder": "random", "norms": "spectral", "width": 16, "stem": 4}
-    return NetworkRecipe(name, **{**recipe, "depths": (1, 1, 1, 1), **rest})  # type: ignore[arg-type]
+    return NetworkRecipe(name, **{**recipe, "depths": (1, 1, 1, 1), **rest})  # type: ignore[arg-type]  # options of several types
 
 
 def torchvision_like(trainee: Trainee) -> dict[str, Tensor]:
@@ -165,7 +165,7 @@ def test_width_that_hides_where_attention_stands_is_refused() -> None:
 
 def test_weights_of_another_network_are_no_start(tmp_path: Path) -> None:
     torch.save(Lite().state_dict(), tmp_path / "lite.pth")
-    with pytest.raises(WeightsError, match=r"not weights of ipol as the recipe has it"):
+    with pytest.raises(WeightsError, match=r"not weights of ipol as the recipe defines it"):
         make_trainee(small("ipol"), None, tmp_path / "lite.pth")
 
 
