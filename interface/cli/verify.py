@@ -51,7 +51,7 @@ def verify(
     try:
         import skimage  # noqa: F401
     except ImportError as error:
-        raise needs("bench", error) from error
+        raise needs("eval", error) from error
     from colorrt.atomic import atomic_path
     from colorrt.errors import UsageError
     from colorrt.evaluation.comparing import compare_artifacts
