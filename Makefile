@@ -5,7 +5,12 @@ BIN = $(VENV)/bin
 # The rooms stand at the top of the repository and are subpackages of colorrt. A strict editable install lays them as
 # links into one ordinary package tree, build/__editable__…/colorrt, which Python, mypy, the import linter and editors
 # read.
-EDITABLE = --config-settings editable_mode=strict --editable
+EDITABLE = --config-settings editable_mode=strict --editable# New and renamed files get their links here: two seconds.
+define lay_links
+rm -rf build/__editable__*
+$(BIN)/pip install --quiet --no-deps --no-build-isolation $(EDITABLE) .
+endef
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format types tree pytest light smoke picture clean
 
@@ -34,16 +39,15 @@ pytest: tree  ## the tests
 	$(BIN)/python -m pytest
 
 light: $(VENV)/light.stamp  ## the tests that need neither PyTorch nor TensorRT
+	$(lay_links)
 	$(BIN)/python -m pytest --light
 
 smoke: tree  ## the main job, end to end
 	$(BIN)/colorrt run samples -o build/smoke --overwrite
 	$(BIN)/colorrt info runtime/weights/lite.onnx
 
-# New and renamed files get their links here: two seconds.
 tree: $(VENV)/dev.stamp
-	rm -rf build/__editable__*
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation $(EDITABLE) .
+	$(lay_links)
 
 $(VENV)/run.stamp: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -58,7 +62,7 @@ $(VENV)/light.stamp: pyproject.toml constraints.txt
 $(VENV)/dev.stamp: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet $(EDITABLE) '.[dev]' --constraint constraints.txt
-	touch $@ $(VENV)/run.stamp
+	touch $@ $(VENV)/run.stamp $(VENV)/light.stamp
 
 # The most colorful sample first.
 picture: $(VENV)/run.stamp  ## make README's picture anew: docs/demo.jpg
