@@ -56,7 +56,9 @@ def is_short(command: Command) -> bool:
         return False
     if any(BROUGHT.fullmatch(word) for word in command.words):
         return False
-    return all(is_there(package) for package in NEEDED.get(command.words[1], ()))
+    # Other commands take what an export before them wrote.
+    exports = all(map(is_there, NEEDED["export"])) or not any(word.endswith(".onnx") for word in command.words)
+    return exports and all(map(is_there, NEEDED.get(command.words[1], ())))
 
 
 def call(words: tuple[str, ...] | list[str], folder: Path) -> subprocess.CompletedProcess[str]:
