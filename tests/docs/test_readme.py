@@ -34,7 +34,7 @@ SHORT = {"doctor", "eval", "export", "info", "models", "run", "verify"}
 BROUGHT = re.compile(r".*\.(pth|plan)|(artistic|mine|runs/).*|[A-Z_]{3,}")
 NEEDED = {"export": ("torch", "onnx"), "eval": ("skimage", "matplotlib"), "verify": ("skimage",)}
 """Packages of extras that a short command needs; without them it is parsed only."""
-NEEDED_BY_PYTHON = ("torch", "colorrt.models.family")
+NEEDED_BY_PYTHON = ("torch",)
 FOREIGN_OPTIONS = {"--config-settings", "--light", "--system-site-packages"}
 FIRST_WORDS = {"colorrt", "cp", "make", "pip", "pre-commit", "python", ".venv/bin/python"}
 
