@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from colorrt.contract import Device
 from colorrt.errors import ModelError
 
 _PATIENCE_S = 600
@@ -41,7 +42,7 @@ def measure_cold(
     photo: Path,
     size: tuple[int, int],
     *,
-    device: str = "auto",
+    device: str = Device.AUTO,
     threads: int | None = None,
     processes: int = 3,
 ) -> ColdStart:

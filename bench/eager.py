@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from colorrt.contract import Precision
 from colorrt.errors import BackendError, ModelError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class TorchRunner:
         manner = [*(["channels last"] if half else []), *(["compiled"] if compiled else ["eager"])]
         place = torch.cuda.get_device_name(self._device) if self.on_gpu else "CPU"
         self.name = f"{network.model}, PyTorch {torch.__version__} {', '.join(manner)} on {place}"
-        self.precision = "fp16" if half else "fp32" if exact or not self.on_gpu else "fp32 (tf32)"
+        self.precision = Precision.FP16 if half else Precision.FP32 if exact or not self.on_gpu else "fp32 (tf32)"
 
     @property
     def on_gpu(self) -> bool:

@@ -25,6 +25,7 @@ from colorrt.bench.pictures import write_scaled
 from colorrt.bench.power import Power
 from colorrt.bench.stages import StageTimes, time_stages
 from colorrt.bench.timing import DEVICE_CLOCK, HOST_CLOCK
+from colorrt.contract import Device
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.sessions.session import SessionOptions
 from colorrt.runtime.shipped import shipped_artifact
@@ -52,7 +53,7 @@ class Plan:
     against: tuple[Path, ...] = ()
     weights: Path | None = None
     render_factor: int | None = None
-    device: str = "auto"
+    device: str = Device.AUTO
     threads: int | None = None
     sizes: tuple[tuple[int, int], ...] = ((640, 480), (1920, 1080), (4000, 3000))
     batches: tuple[int, ...] = (1, 2, 4, 8)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from colorrt.contract import Contract, check_render_factor
+from colorrt.contract import Contract, Device, check_render_factor
 from colorrt.errors import ModelError, UsageError
 from colorrt.evaluation.quality import lab_errors
 from colorrt.photos.reading import read_rgb_photos
@@ -84,7 +84,7 @@ def compare_artifacts(
     photos: Path | None,
     *,
     render_factor: int | None = None,
-    device: str = "auto",
+    device: str = Device.AUTO,
     threads: int | None = None,
     on_photo: Callable[[Seen], None] = lambda _: None,
     on_skip: Callable[[str, str], None] | None = None,

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from colorrt.atomic import atomic_path
-from colorrt.contract import UNIT, Contract, Parity, check_render_factor
+from colorrt.contract import UNIT, AttentionForm, Contract, Parity, Precision, Target, check_render_factor
 from colorrt.errors import ExportError, UsageError
 from colorrt.export.attention import attention_as, choose_form
 from colorrt.export.checks import check_parity, check_structure, measure_parity
@@ -38,8 +38,8 @@ def export_network(
     render_factor: int | None,
     output: Path | None = None,
     *,
-    precision: str = "fp32",
-    target: str = "cpu",
+    precision: str = Precision.FP32,
+    target: str = Target.CPU,
     attention: str | None = None,
     photos: Path | None = None,
     overwrite: bool = False,
@@ -75,7 +75,7 @@ def export_network(
     for factor in factors:
         check_memory(network, factor, form, precision)
     squares = {factor: parity_lumas(UNIT * factor, photos) for factor in factors}
-    if precision == "fp16" and target == "cpu":
+    if precision == Precision.FP16 and target == Target.CPU:
         say("FP16 is for GPUs: on the CPU it takes longer than FP32; for an engine, add --target tensorrt")
     say(f"tracing the graph, {form} attention")
     with attention_as(network.module, form):
@@ -86,14 +86,14 @@ def export_network(
     for factor, lumas in squares.items():
         say(f"comparing with PyTorch on {len(lumas)} photos at {UNIT * factor} x {UNIT * factor}")
         # Tiles are the plain computation, with less memory.
-        with attention_as(network.module, "tiled"):
+        with attention_as(network.module, AttentionForm.TILED):
             found.append(measure_parity(model, network.module, lumas))
     parity = Parity(found[0].photos, sum(one.mean for one in found) / len(found), max(one.worst for one in found))
     check_parity(parity)
     contract = describe(network, render_factor, form, parity)
-    if precision == "fp16":
+    if precision == Precision.FP16:
         half = to_half(model, [luma for lumas in squares.values() for luma in lumas], say=say)
-        model, contract = half.model, replace(contract, precision="fp16", precision_parity=half.parity)
+        model, contract = half.model, replace(contract, precision=Precision.FP16, precision_parity=half.parity)
     stamp(model, contract)
     check_space(path, model.ByteSize())
     with atomic_path(path, ExportError) as part:
@@ -106,7 +106,7 @@ def describe(network: Network, render_factor: int | None, form: str, parity: Par
     return Contract(
         model=network.model,
         render_factor=render_factor,
-        precision="fp32",
+        precision=Precision.FP32,
         attention=form,
         batch=(1, None),
         saturation=network.default_saturation,
@@ -117,10 +117,10 @@ def describe(network: Network, render_factor: int | None, form: str, parity: Par
     )
 
 
-def default_name(model: str, render_factor: int | None, precision: str = "fp32") -> str:
+def default_name(model: str, render_factor: int | None, precision: str = Precision.FP32) -> str:
     """Name the file of an export: colorrt-MODEL-rfN.onnx, colorrt-MODEL-rfN-fp16.onnx; without -rfN for any size."""
     size = "" if render_factor is None else f"-rf{render_factor}"
-    return f"colorrt-{model}{size}{'' if precision == 'fp32' else f'-{precision}'}.onnx"
+    return f"colorrt-{model}{size}{'' if precision == Precision.FP32 else f'-{precision}'}.onnx"
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import psutil
 
-from colorrt.contract import UNIT
+from colorrt.contract import UNIT, AttentionForm, Precision
 from colorrt.errors import ExportError
 from colorrt.export.attention import count_heads, count_scores
-from colorrt.models.layers import Form
 from colorrt.models.registry import Network
 
 FLOAT = 4
@@ -21,7 +20,9 @@ HALF_COPIES = 6
 BASE = 600_000_000
 
 
-def estimate_memory(network: Network, render_factor: int, form: Form = "plain", precision: str = "fp32") -> int:
+def estimate_memory(
+    network: Network, render_factor: int, form: AttentionForm = AttentionForm.PLAIN, precision: str = Precision.FP32
+) -> int:
     """Peak memory in bytes of exporting `network` for `render_factor`, weights included.
 
     Attention of the given form needs scores: N x N with N tokens when plain, 1024 x N in tiles. Features grow with the
@@ -31,11 +32,13 @@ def estimate_memory(network: Network, render_factor: int, form: Form = "plain", 
     tokens = network.family.attention_tokens(size)
     scores = ATTENTION_MATRICES * FLOAT * count_scores(form, tokens, count_heads(network.module))
     features = network.family.bytes_per_pixel * size**2
-    copies = WEIGHT_COPIES + (HALF_COPIES if precision == "fp16" else 0)
+    copies = WEIGHT_COPIES + (HALF_COPIES if precision == Precision.FP16 else 0)
     return BASE + copies * FLOAT * network.parameters + scores + features
 
 
-def check_memory(network: Network, render_factor: int, form: Form = "plain", precision: str = "fp32") -> None:
+def check_memory(
+    network: Network, render_factor: int, form: AttentionForm = AttentionForm.PLAIN, precision: str = Precision.FP32
+) -> None:
     """Raise ExportError when the export would need more memory than the machine has free."""
     needed, free = estimate_memory(network, render_factor, form, precision), psutil.virtual_memory().available
     if needed > free:
@@ -47,5 +50,5 @@ def check_memory(network: Network, render_factor: int, form: Form = "plain", pre
         )
 
 
-def _thriftier(form: Form) -> str:
-    return "" if form == "tiled" else ", --attention tiled"
+def _thriftier(form: AttentionForm) -> str:
+    return "" if form == AttentionForm.TILED else ", --attention tiled"

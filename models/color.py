@@ -9,11 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from colorrt.contract import LUMA_OF_RGB, U_SCALE, V_SCALE
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-LUMA_OF_RGB = (0.299, 0.587, 0.114)
-U_SCALE = 0.492
-V_SCALE = 0.877
 
 
 class ChromaOfRgb(nn.Module):

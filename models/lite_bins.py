@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from colorrt.contract import LUMA_OF_RGB, U_SCALE, V_SCALE
 from colorrt.models.checkpoint import fill
-from colorrt.models.color import LUMA_OF_RGB, U_SCALE, V_SCALE
 from colorrt.models.layers import blur
 from colorrt.models.lite import Lite, LiteShape, enlarge, read_shape
 

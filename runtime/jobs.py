@@ -151,6 +151,11 @@ def _check_output(output: Path | None, *, single: bool) -> None:
     picture = output.suffix.lower() in PICTURE_SUFFIXES
     if single and picture:
         return
+    if output.name == "-":
+        raise UsageError("-o -: results cannot be piped; name a folder, or ./- for a folder of that name")
+    kind = kind_of(output)
+    if single and kind is not None and not exists(output):
+        raise UsageError(f"{output}: colorrt does not write this format; name the result .jpg, .png or .tif")
     if picture or exists(output):
         raise UsageError(f"{output}: this names a file, and the results need a folder; name one with -o")
 
@@ -191,7 +196,11 @@ def _folder(folder: Path, output: Path | None, on_left_out: Callable[[LeftOut], 
     empty = True
     for found in search(folder, without):
         if isinstance(found, LeftOut):
-            on_left_out(found)
+            if found.failed:
+                empty = False
+                yield Job(found.path, found.path, f"it is a {found.kind} ({found.advice}); check its permissions")
+            else:
+                on_left_out(found)
             continue
         empty = False
         yield Job(found, target / found.relative_to(folder), root=target)

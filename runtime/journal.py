@@ -194,13 +194,13 @@ def is_same(path: Path, was: Identity) -> bool:
         return False
 
 
-def as_table(row: Row) -> dict[str, Any]:
-    """Return a row as a flat table, for CSV."""
-    table: dict[str, Any] = {}
-    for name, value in asdict(row).items():
+def flatten(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a row's table without tables in it, for CSV: source_size, target_mtime, model and so on."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
         if isinstance(value, dict):
             prefix = "" if name == "making" else f"{name.removesuffix('_was')}_"
-            table |= {f"{prefix}{key}": part for key, part in value.items()}
-        else:
-            table[name] = value
-    return table
+            flat |= {f"{prefix}{key}": part for key, part in value.items()}
+        elif not name.endswith("_was") and name != "making":
+            flat[name] = value
+    return flat

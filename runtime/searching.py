@@ -54,11 +54,15 @@ _KIND_OF = {suffix: (kind, advice) for kind, advice, suffixes in _KINDS for suff
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file or folder that is not colored. `kind`: what it is, for counting; `advice`: what to do, "" for nothing."""
+    """A file or folder that is not colored. `kind`: what it is, for counting; `advice`: what to do, "" for nothing.
+
+    `failed`: it may well hold pictures, and cannot be looked at; `advice` is the reason then.
+    """
 
     path: Path
     kind: str
     advice: str = ""
+    failed: bool = False
 
 
 def is_picture(path: Path) -> bool:
@@ -95,7 +99,7 @@ def search(folder: Path, without: Path | None = None) -> Iterator[Path | LeftOut
             with os.scandir(path) as entries:
                 names = sorted((entry.name for entry in entries), reverse=True)
         except OSError as error:
-            yield LeftOut(path, "folder that cannot be entered", f"{error.strerror or error}")
+            yield LeftOut(path, "folder that cannot be entered", error.strerror or str(error), failed=True)
             continue
         waiting += [path / name for name in names if name != OWN_FOLDER]
 
@@ -110,7 +114,7 @@ def _what_is(path: Path, passed_over: tuple[int, int] | None) -> Path | LeftOut 
             return LeftOut(path, "broken link" if broken else "special file")
     except OSError as error:
         # Folders that may be listed and not entered.
-        return LeftOut(path, "file that cannot be reached", error.strerror or "")
+        return LeftOut(path, "file that cannot be reached", error.strerror or str(error), failed=True)
     if path.name.startswith("."):
         return LeftOut(path, "hidden file")
     if path.suffix.lower() in PICTURE_SUFFIXES:

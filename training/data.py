@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from colorrt.contract import LUMA_OF_RGB, U_SCALE, V_SCALE
 from colorrt.errors import UsageError
 from colorrt.photos.finding import PICTURE_SUFFIXES, Entry, read_entry
 from colorrt.runtime.pictures.formats import formats_of
@@ -113,8 +114,8 @@ def decode(data: bytes, short_side: int) -> Photo:
 def mean_chroma(picture: Photo) -> float:
     """Mean of |U| + |V| of a picture (H x W x 3 uint8), in the units of luma, 0..1."""
     small = picture[::4, ::4].astype(np.float32) / 255
-    luma = small @ np.array([0.299, 0.587, 0.114], np.float32)
-    return float(np.mean(np.abs(0.492 * (small[..., 2] - luma)) + np.abs(0.877 * (small[..., 0] - luma))))
+    luma = small @ np.array(LUMA_OF_RGB, np.float32)
+    return float(np.mean(np.abs(U_SCALE * (small[..., 2] - luma)) + np.abs(V_SCALE * (small[..., 0] - luma))))
 
 
 def square(picture: Photo, size: int, smallest: float, generator: np.random.Generator) -> Photo:

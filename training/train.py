@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from colorrt.contract import Device
 from colorrt.errors import UsageError
 from colorrt.training.augment import split
 from colorrt.training.bins import SideHead, color_weights
@@ -71,7 +72,7 @@ def train(
     data: Path,
     out: Path,
     files: Files | None = None,
-    device: str = "auto",
+    device: str = Device.AUTO,
     progress: Progress | None = None,
 ) -> Path:
     """Train by `recipe` on the photographs below `data`; go on where `out` was left, if it was.

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from types import ModuleType
 
-from colorrt.contract import UNIT, Contract, check_render_factor
+from colorrt.contract import UNIT, Contract, Precision, check_render_factor
 from colorrt.errors import BackendError, UsageError
 from colorrt.runtime.sessions.flavors import Flavor
 from colorrt.runtime.sessions.gpu import Gpu
@@ -86,7 +86,7 @@ def find_capabilities(wanted: tuple[str, ...], flavor: Flavor, gpu: Gpu | None, 
     for one in wanted:
         if one == ALL:
             # The builder has no FP32 matrix products for Turing.
-            found |= {each for each in known if each != TURING or precision != "fp32"}
+            found |= {each for each in known if each != TURING or precision != Precision.FP32}
         elif one in known:
             found.add(one)
         else:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from colorrt.contract import NOT_YET_RUN, UNIT, Contract
+from colorrt.contract import NOT_YET_RUN, UNIT, Contract, Precision
 from colorrt.errors import ArtifactError, BackendError
 from colorrt.export.engine.proof import check_layers, compare_engine, inspect_plan, restamp
 from colorrt.export.engine.request import BuildTask
@@ -37,11 +37,11 @@ def try_plan(
     part.write_bytes(restamp(plan, contract, contract))
     if not task.runs_here:
         where = "no GPU here" if task.gpu is None else f"the {task.gpu.name} here is not among its GPUs"
-        checked = "the types of its layers were checked, and " if contract.precision == "fp16" else ""
+        checked = "the types of its layers were checked, and " if contract.precision == Precision.FP16 else ""
         say(f"{where}: {checked}the engine is {NOT_YET_RUN}")
         return contract
     assert task.gpu is not None
-    if contract.precision == "fp16":
+    if contract.precision == Precision.FP16:
         layers = inspect_plan(task.flavor, plan, task.shapes[1])
         if layers is None:
             say("the engine does not tell the types of its layers; those of its network were checked")

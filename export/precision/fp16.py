@@ -14,14 +14,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from colorrt.contract import Parity
+from colorrt.contract import Parity, Precision
 from colorrt.errors import ExportError, UsageError
 from colorrt.export.precision.graph_surgery import WEIGHTED, find_front, find_tail, name_nodes, to_fp16
 from colorrt.export.precision.overflow import find_overflows
 from colorrt.export.precision.parity import compare_models
 from colorrt.export.precision.rounding import emulate_fp16
 
-PRECISIONS = ("fp32", "fp16")
 MEAN_BOUND = 0.5
 """Mean difference of chroma from FP32 that an FP16 graph may have, in levels of 255."""
 KEPT_KEY = "colorrt_kept"
@@ -31,7 +30,7 @@ FRONTS = (0.0, 1 / 16, 1 / 8, 1 / 4)
 first layers go through all that follow. DeOldify artistic with synthetic weights, render factor 16, mean difference on
 two photos: 1.20 levels without, 0.72, 0.51 and 0.31 with these shares."""
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear")
-NAMES = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16"}
+NAMES: dict[int, str] = {TensorProto.FLOAT: Precision.FP32, TensorProto.FLOAT16: Precision.FP16}
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class Half:
 
 def check_precision(precision: str) -> None:
     """Raise UsageError for a precision that cannot be made."""
-    if precision not in PRECISIONS:
-        raise UsageError(f"precision {precision!r} is unknown; take one of {', '.join(PRECISIONS)}")
+    if precision not in tuple(Precision):
+        raise UsageError(f"precision {precision!r} is unknown; take one of {', '.join(Precision)}")
 
 
 def to_half(
@@ -144,12 +143,12 @@ def check_half(model: onnx.ModelProto) -> None:
     allowed = find_tail(model.graph) | set(kept_of(model))
     layers = _layers(model)
     for node, precision in layers:
-        if precision != "fp16" and node.name not in allowed:
+        if precision != Precision.FP16 and node.name not in allowed:
             raise ExportError(
                 f"the graph is said to be FP16, and its layer {node.name} ({node.op_type}) is {precision.upper()}; "
                 "export it again with --precision fp16"
             )
-    if not any(precision == "fp16" for _, precision in layers):
+    if not any(precision == Precision.FP16 for _, precision in layers):
         raise ExportError(
             "the graph is said to be FP16, and none of its layers is; FP16 cannot hold this network, "
             "take --precision fp32"

@@ -2,112 +2,205 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colorrt.cli.app import announce_compiling, app, check_result_file, guarded, say
+from colorrt.cli.app import COLORIZE, announce_compiling, check_result_file, command, say
+from colorrt.cli.options import (
+    RESULTS,
+    DeviceOption,
+    EngineOption,
+    RenderFactorOption,
+    SaturationOption,
+    ThreadsOption,
+    UpsampleOption,
+)
+from colorrt.cli.outcome import Report, count_outcomes, summarize
+from colorrt.cli.progress import Progress
+from colorrt.cli.signals import exit_code, word
+from colorrt.contract import Device, Upsampling
 
 if TYPE_CHECKING:
     from colorrt.runtime.folder import Result
     from colorrt.runtime.jobs import Job
 
-LISTED = 20
-"""Failures that are listed at the end; --report lists all."""
+SAFETY = "Safety"
 
 
-@app.command()
-@guarded
+@command(
+    COLORIZE,
+    "colorrt run photos/ -o out/",
+    "colorrt run old.jpg --render-factor 24 --saturation 1.3",
+    "colorrt run 'scans/*.tif' --engine artistic-rf35.onnx --report report.json",
+)
 def run(
     sources: Annotated[
         list[str],
         typer.Argument(help="Pictures, folders (searched recursively) or quoted globs.", metavar="PICTURES"),
     ],
+    engine: EngineOption = None,
+    render_factor: RenderFactorOption = None,
+    device: DeviceOption = Device.AUTO,
+    threads: ThreadsOption = None,
+    saturation: SaturationOption = None,
+    upsample: UpsampleOption = Upsampling.GUIDED,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--output",
-            help="Folder for the results (or a file name for a single picture). Without it: NAME-color.jpg beside "
-            "each file, FOLDER-color/ beside a folder.",
+            help="Folder for the results, or a file name for a single picture.",
+            metavar="PATH",
+            show_default="NAME-color.jpg beside each file, FOLDER-color/ beside each folder",
+            rich_help_panel=RESULTS,
         ),
     ] = None,
-    engine: Annotated[
-        Path | None,
-        typer.Option(
-            help="An ONNX file made by 'colorrt export' or an engine by 'colorrt build'; without it, the model that "
-            "ships."
-        ),
-    ] = None,
-    render_factor: Annotated[
-        int | None,
-        typer.Option(help="Side of the square that the network sees, in units of 16 pixels: 1 to 64; 16 if not given."),
-    ] = None,
-    saturation: Annotated[
-        float | None, typer.Option(help="Factor on the guessed color: 0 is gray, 1 the network's guess. Up to 10.")
-    ] = None,
-    upsample: Annotated[
-        str,
-        typer.Option(help="How color comes to full size: guided follows the edges of the picture, bilinear does not."),
-    ] = "guided",
-    quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG and WebP quality.")] = 95,
+    quality: Annotated[
+        int,
+        typer.Option(min=1, max=100, help="JPEG and WebP quality.", metavar="N", rich_help_panel=RESULTS),
+    ] = 95,
     lossless_luma: Annotated[
         bool,
         typer.Option(
             "--lossless-luma",
-            help="For archives, JPEG only: keep the coded luma of each JPEG bit for bit and add chroma beside it; "
-            "--quality is that of chroma alone.",
+            help="For archives, JPEG only: keep the coded luma of each JPEG bit for bit and add chroma to it; "
+            "--quality then applies to chroma alone.",
+            rich_help_panel=RESULTS,
         ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write again what exists already.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores if not given.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the outcome of each picture, and what was left out, as JSON or CSV.",
+            metavar="FILE",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a contact sheet as PNG: up to 24 pictures, before and after.",
+            metavar="FILE",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace existing results; without it, they are skipped. Inputs are never overwritten.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = False,
     max_pixels: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Refuse pictures and pages of more pixels than this, a guard against bombs; 150 million if not given.",
+            help="Refuse pictures and pages with more pixels than this, as a guard against decompression bombs.",
+            metavar="N",
+            show_default="150 million",
+            rich_help_panel=SAFETY,
         ),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Write what became of each picture as JSON.")] = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Write a proof sheet as PNG: up to 24 of the pictures, before and after.")
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="Color one part of the pictures: 3/16 is the third of sixteen machines.",
+            metavar="N/COUNT",
+            rich_help_panel=SAFETY,
+        ),
     ] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print a line for each picture.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Colorize pictures; the luma of each is kept exactly.
 
-    Of a color picture (a tinted or sepia scan) only the luma is used. Of a TIFF every page is colored, and 16 bits stay
-    16 in TIFF and PNG. Existing results are skipped, inputs are never overwritten. Exit code: 0 all done, 1 some
-    pictures failed, 2 wrong usage, 3 the model cannot be used.
+    Only the luma of a color picture (a tinted or sepia scan) is used. Every page of a TIFF is colored; 16-bit TIFF and
+    PNG stay 16-bit.
+
+    Exit codes: 0 all done, 1 some pictures failed, 2 wrong usage, 3 the model cannot be used.
     """
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.folder import Settings, color_jobs
-    from colorrt.runtime.jobs import plan_jobs
+    from colorrt.runtime.history import Journals
+    from colorrt.runtime.jobs import plan_jobs, take_shard
     from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
+    from colorrt.runtime.searching import LeftOut
 
-    jobs = plan_jobs(sources, output, overwrite=overwrite)
+    folder = _output_of(output)
+    left_out: list[LeftOut] = []
+    jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
+    if shard is not None:
+        jobs = take_shard(jobs, *_numbers_of(shard))
     for path in (report, sheet):
-        check_result_file(path, [job.source for job in jobs], to_be_made=output)
+        check_result_file(path, [job.source for job in jobs], to_be_made=folder)
+        _check_no_result(path, jobs)
+    written = Report(report, left_out)
     if not quiet:
         announce_compiling()
+    journals = Journals()
+    interrupt: KeyboardInterrupt | None = None
     with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
         colorizer.choose_saturation(saturation)
-        _make_output(output, jobs)
+        _make_output(folder, jobs)
         settings = Settings(saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma)
         if not quiet:
             say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
-        with _Progress(jobs, hidden=quiet) as progress:
-            results = list(progress.follow(color_jobs(colorizer, jobs, settings)))
-    if report is not None:
-        _write_report(report, results)
+        try:
+            with Progress(len(jobs), hidden=quiet, verbose=verbose) as progress:
+                for _ in progress.follow(written.follow(color_jobs(colorizer, jobs, settings, journals))):
+                    """Each is shown and noted as it ends."""
+        except KeyboardInterrupt as caught:
+            interrupt = caught
+        finally:
+            journals.close()
+            written.write()
+    if interrupt is not None:
+        counts = count_outcomes(written.results, len(jobs))
+        say(f"{word(interrupt)}: {counts}; nothing is half-written; run the same command again to go on")
+        raise typer.Exit(exit_code(interrupt))
+    done = summarize(written.results, left_out, folder, quiet=quiet)
     if sheet is not None:
-        _write_sheet(sheet, results)
-    _summarize(results, output, quiet=quiet)
+        _write_sheet(sheet, written.results)
+    if not done:
+        raise typer.Exit(1)
+
+
+def _output_of(output: str | None) -> Path | None:
+    from colorrt.errors import UsageError
+
+    # Path would take it for the working folder.
+    if output == "":
+        raise UsageError("-o is empty; check the variable or the quotes that it came from")
+    return None if output is None else Path(output)
+
+
+def _numbers_of(shard: str) -> tuple[int, int]:
+    from colorrt.errors import UsageError
+
+    number, _, count = shard.partition("/")
+    if not (number.isdecimal() and count.isdecimal()):
+        raise UsageError(f"--shard {shard}: give two numbers, such as 3/16 for the third of sixteen machines")
+    return int(number), int(count)
+
+
+def _check_no_result(path: Path | None, jobs: Sequence[Job]) -> None:
+    """Raise UsageError when a report or a sheet would take the place of a result, or cannot be written."""
+    from colorrt.errors import UsageError
+
+    if path is None:
+        return
+    real = os.path.realpath(path)
+    # A result may become PNG.
+    if any(real in map(os.path.realpath, (job.target, job.target.with_suffix(".png"))) for job in jobs):
+        raise UsageError(f"{path}: cannot be written: one of the results gets this name; choose another name")
+    place = path if path.exists() else path.parent
+    if place.exists() and not os.access(place, os.W_OK):
+        raise UsageError(f"{path}: cannot be written: no permission to write here; choose another name")
 
 
 def _make_output(output: Path | None, jobs: Sequence[Job]) -> None:
@@ -124,62 +217,7 @@ def _make_output(output: Path | None, jobs: Sequence[Job]) -> None:
     except PictureError as error:
         raise UsageError(str(error)) from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{folder}: there is no permission to write here; name another folder with -o")
-
-
-class _Progress:
-    """A bar with files, pictures a second and the time left, where a terminal can show it."""
-
-    def __init__(self, jobs: Sequence[Job], *, hidden: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        self._bar = Progress(
-            # File names may look like rich's markup.
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[pace]}"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=hidden or len(jobs) < 2 or not console.is_terminal,
-        )
-        self._task = self._bar.add_task("coloring", total=len(jobs), pace="")
-
-    def __enter__(self) -> _Progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def follow(self, results: Iterable[Result]) -> Iterator[Result]:
-        """Count each picture as it ends."""
-        for result in results:
-            speed = self._bar.tasks[0].speed
-            pace = f"{speed:.1f} pictures/s" if speed else ""
-            self._bar.update(self._task, advance=1, description=result.job.source.name[:32], pace=pace)
-            yield result
-
-
-def _write_report(path: Path, results: Sequence[Result]) -> None:
-    from colorrt.atomic import atomic_path
-    from colorrt.errors import UsageError
-
-    rows = [
-        {
-            "source": str(result.job.source),
-            "target": str(result.job.target),
-            "outcome": result.outcome.value,
-            "reason": result.reason,
-            "seconds": round(result.seconds, 4),
-        }
-        for result in results
-    ]
-    with atomic_path(path, UsageError) as part:
-        part.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        raise UsageError(f"{folder}: no permission to write here; choose another folder with -o")
 
 
 def _write_sheet(path: Path, results: Sequence[Result]) -> None:
@@ -189,36 +227,3 @@ def _write_sheet(path: Path, results: Sequence[Result]) -> None:
     pairs = [(result.job.source, result.job.target) for result in results if result.outcome is not Outcome.FAILED]
     if pairs:
         write_proof(path, pairs)
-
-
-def _summarize(results: Sequence[Result], output: Path | None, *, quiet: bool) -> None:
-    from colorrt.runtime.folder import Outcome
-
-    failed = [result for result in results if result.outcome is Outcome.FAILED]
-    skipped = [result for result in results if result.outcome is Outcome.SKIPPED]
-    done = [result for result in results if result.outcome is Outcome.DONE]
-    for result in failed[:LISTED]:
-        say(f"failed: {result.reason}")
-    if len(failed) > LISTED:
-        say(f"failed: {len(failed) - LISTED} more; --report FILE lists them all")
-    if not quiet:
-        counts = [f"{len(done)} colored{_place([result.job for result in done], output)}"]
-        counts += [f"{len(skipped)} skipped, for their results exist (--overwrite makes them anew)"] if skipped else []
-        counts += [f"{len(failed)} failed"] if failed else []
-        say("; ".join(counts), err=False)
-    if failed:
-        raise typer.Exit(1)
-
-
-def _place(done: Sequence[Job], output: Path | None) -> str:
-    """Say where the results are."""
-    if len(done) == 1:
-        return f": {done[0].target}"
-    folders = {job.target.parent for job in done}
-    if output is not None and folders:
-        return f", in {output}"
-    if all(job.target.parent == job.source.parent for job in done):
-        return ", beside their originals" if done else ""
-    # Without -o, each folder that was named has its own beside it.
-    highest = {folder for folder in folders if not folders & set(folder.parents)}
-    return f", in {', '.join(map(str, sorted(highest)))}" if len(highest) <= 3 else ""

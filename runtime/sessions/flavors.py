@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass, field
 from types import ModuleType
 
-from colorrt.contract import FLAVORS
+from colorrt.contract import FLAVORS, EngineFlavor
 from colorrt.errors import BackendError, UsageError
 
-EXTRAS = {"tensorrt": "trt", "tensorrt_rtx": "rtx"}
-TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}
+EXTRAS: dict[str, str] = {EngineFlavor.TENSORRT: "trt", EngineFlavor.TENSORRT_RTX: "rtx"}
+TITLES: dict[str, str] = {EngineFlavor.TENSORRT: "TensorRT", EngineFlavor.TENSORRT_RTX: "TensorRT for RTX"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def find_flavor(name: str | None = None) -> Flavor:
             "TensorRT is not installed; pip install 'colorrt[trt]' (data center, workstation), "
             "'colorrt[rtx]' (RTX cards), or take that of JetPack on a Jetson"
         )
-    jetpack = ", or on a Jetson take that of JetPack" if name == "tensorrt" else ""
+    jetpack = ", or on a Jetson take that of JetPack" if name == EngineFlavor.TENSORRT else ""
     raise BackendError(f"{TITLES[name]} is not installed; pip install 'colorrt[{EXTRAS[name]}]'{jetpack}")
 
 

@@ -11,12 +11,13 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from colorrt.contract import INPUT, OUTPUT, Contract
+from colorrt.contract import INPUT, OUTPUT, Contract, Device
 from colorrt.errors import ArtifactError, BackendError, ModelError
 from colorrt.runtime.artifact import Artifact
 from colorrt.runtime.sessions.session import SessionOptions, check_luma
 
-PROVIDERS = {"auto": "CPUExecutionProvider", "cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+PROVIDERS: dict[str, str] = {Device.AUTO: CPU, Device.CPU: CPU, Device.CUDA: CUDA}
 # Measured: on two cores no network gains by more than one picture at a time. On CUDA not measured.
 CPU_BATCH, CUDA_BATCH = 1, 4
 # What ONNX Runtime prints to the terminal: 4 is nothing that it survives. Its errors arrive as exceptions.
@@ -36,7 +37,7 @@ class OrtSession:
                 f"{artifact.path}: device {options.device!r} needs ONNX Runtime's {provider}, which is not in the "
                 "installed package; pip install 'colorrt[gpu]' on a machine with an NVIDIA GPU, or take --device cpu"
             )
-        if provider != "CPUExecutionProvider":
+        if provider != CPU:
             prepare_cuda()
         settings = ort.SessionOptions()
         settings.log_severity_level = QUIET
@@ -46,7 +47,7 @@ class OrtSession:
         try:
             session = ort.InferenceSession(str(artifact.path), settings, providers=[provider])
         except Exception as error:
-            if provider != "CPUExecutionProvider" and ABOUT_CUDA.search(str(error)):
+            if provider != CPU and ABOUT_CUDA.search(str(error)):
                 raise BackendError(
                     f"{artifact.path}: {provider} does not start on this machine ({_first_line(error)}); "
                     "'colorrt doctor' shows what is there, --device cpu works everywhere"
@@ -82,7 +83,7 @@ class OrtSession:
     def best_batch(self) -> int:
         """Pictures at a time that it is best asked for."""
         most = self._contract.batch[1]
-        fastest = CPU_BATCH if self._provider == PROVIDERS["cpu"] else CUDA_BATCH
+        fastest = CPU_BATCH if self._provider == CPU else CUDA_BATCH
         return fastest if most is None else min(fastest, most)
 
     def run(self, luma: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -135,7 +136,7 @@ def prepare_cuda() -> None:
 
 def try_provider(name: str) -> str | None:
     """Run a network of one node on an execution provider. Returns why it does not work, None when it does."""
-    if name != PROVIDERS["cpu"]:
+    if name != CPU:
         prepare_cuda()
     settings = ort.SessionOptions()
     settings.log_severity_level = QUIET

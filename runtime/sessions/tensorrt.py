@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorrt.contract import INPUT, OUTPUT, UNIT, Contract
+from colorrt.contract import INPUT, OUTPUT, UNIT, Contract, Device
 from colorrt.errors import ArtifactError, BackendError, ModelError, UsageError
 from colorrt.runtime.artifact import Artifact
 from colorrt.runtime.sessions.contexts import Blocks, ShapeContexts, format_shape, ignore_cuda_errors
@@ -39,7 +39,7 @@ class TensorRtSession:
         Raises BackendError where TensorRT, the GPU or a fitting version is missing, ArtifactError when the engine is
         not what its contract says, ModelError when there is not enough GPU memory.
         """
-        if options.device == "cpu":
+        if options.device == Device.CPU:
             raise BackendError(
                 f"{artifact.path}: a TensorRT engine runs on the GPU, not on device 'cpu'; leave --device out, or give "
                 "the ONNX file that the engine was built from"

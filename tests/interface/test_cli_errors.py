@@ -68,7 +68,7 @@ def test_broken_pictures_are_named_and_good_ones_done(
         assert "; " in message
         assert result.stdout == ("1 colored: out/good.jpg; 1 failed\n" if batch else "0 colored; 1 failed\n")
     assert (tmp_path / "out/good.jpg").exists() is batch
-    assert [path for path in (tmp_path / "out").iterdir() if path.name != "good.jpg"] == []
+    assert [path for path in (tmp_path / "out").iterdir() if path.name not in ("good.jpg", ".colorrt")] == []
 
 
 def test_output_folder_below_a_file(run: Command, photo: Path, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_output_folder_that_cannot_be_written_to(
     monkeypatch.setattr("colorrt.cli.run.os.access", lambda _, mode: not mode & os.W_OK)
     (tmp_path / "out").mkdir()
     assert error(run("good.jpg", "-o", "out"), USAGE) == (
-        "error: out: there is no permission to write here; name another folder with -o"
+        "error: out: no permission to write here; choose another folder with -o"
     )
 
 
@@ -133,7 +133,8 @@ def test_output_that_would_overwrite_its_input(run: Command, photo: Path) -> Non
         ("--quality", "0", "Error: Invalid value for '--quality': "),
         ("--max-pixels", "0", "Error: Invalid value for '--max-pixels': "),
         ("--threads", "0", "error: 0 threads cannot run a network; take 1 or more"),
-        ("--device", "tpu", "error: device 'tpu' is unknown; take one of auto, cpu, cuda"),
+        ("--device", "tpu", "'tpu' is not one of 'auto', 'cpu', 'cuda'."),
+        ("--upsample", "cubic", "'cubic' is not one of 'guided', 'bilinear'."),
         ("--report", "nowhere/report.json", "error: nowhere/report.json: cannot be written: there is no folder"),
         ("--report", ".", "error: .: cannot be written: it is a folder; name a file in it"),
         ("--report", "good.jpg", "error: good.jpg: cannot be written: it is one of the inputs; name another file"),

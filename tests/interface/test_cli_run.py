@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +26,9 @@ HEADER = "tiny at render factor 1, ONNX Runtime "
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """Files of a folder, but for the journals that runs keep."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != ".colorrt")
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def is_color(path: Path) -> bool:
@@ -61,7 +64,7 @@ def test_second_run_skips_and_overwrite_colors_again(run: Command, save_gray: Sa
     again = run("photos")
     assert (again.exit_code, again.stdout) == (
         0,
-        "0 colored; 2 skipped, for their results exist (--overwrite makes them anew)\n",
+        "0 colored; 2 skipped: done before\n",
     )
     before = (tmp_path / "photos-color/a.jpg").read_bytes()
     assert run("photos", "--overwrite", "--saturation", "0").stdout == "2 colored, in photos-color\n"
@@ -172,7 +175,9 @@ def test_interrupt_returns_130_and_one_line(
     monkeypatch.setattr(Colorizer, "guess", interrupted)
     result = run("photos")
     assert result.exit_code == 130
-    assert result.stderr.splitlines()[1:] == ["interrupted: what was finished stays, nothing is half-written"]
+    assert result.stderr.splitlines()[1:] == [
+        "interrupted: 0 colored, 1 to go; nothing is half-written; run the same command again to go on"
+    ]
     assert files(tmp_path) == ["photos/a.jpg"]
 
 
@@ -203,7 +208,10 @@ main()
     )
     assert answer.returncode == 130
     assert answer.stdout == ""
-    assert answer.stderr.splitlines()[1:] == ["interrupted: what was finished stays, nothing is half-written"]
+    (said,) = answer.stderr.splitlines()[1:]
+    assert re.fullmatch(
+        r"interrupted: \d colored, \d to go; nothing is half-written; run the same command again to go on", said
+    )
     written = files(tmp_path / "photos-color")
     assert set(written) < {f"{number}.png" for number in range(6)}
     for name in written:
@@ -237,7 +245,7 @@ def test_interrupt_in_a_folder_keeps_what_is_whole(
 def test_progress_is_drawn_where_a_terminal_shows_it(save_gray: Save, tmp_path: Path) -> None:
     import rich.console
 
-    from colorrt.cli.run import _Progress
+    from colorrt.cli.progress import Progress
     from colorrt.runtime.folder import Outcome, Result
     from colorrt.runtime.jobs import Job
 
@@ -245,10 +253,10 @@ def test_progress_is_drawn_where_a_terminal_shows_it(save_gray: Save, tmp_path: 
     with pytest.MonkeyPatch.context() as patch, (tmp_path / "terminal").open("w+", encoding="utf-8") as stream:
         real = rich.console.Console
         patch.setattr(rich.console, "Console", lambda **_: real(file=stream, force_terminal=True, width=120))
-        with _Progress(jobs, hidden=False) as progress:
+        with Progress(len(jobs), hidden=False) as progress:
             for _ in progress.follow(Result(job, Outcome.DONE) for job in jobs):
                 progress._bar.refresh()
-        with _Progress(jobs, hidden=True) as progress:
+        with Progress(len(jobs), hidden=True) as progress:
             list(progress.follow([Result(Job(Path("hidden.jpg"), Path("out")), Outcome.DONE)]))
         stream.seek(0)
         shown = stream.read()
@@ -269,7 +277,7 @@ def test_info_prints_a_table_or_json(colorrt: Command, tiny_onnx: Path, make_onn
         "square": "any multiple of 16",
         "precision": "fp32",
         "attention": "plain",
-        "pictures at a time": "1 to any number",
+        "batch size": "1 to any",
         "saturation": "1",
         "parity with PyTorch": "not measured",
         "weights": f"sha256 {'0' * 64}",
@@ -285,9 +293,9 @@ def test_info_prints_a_table_or_json(colorrt: Command, tiny_onnx: Path, make_onn
 def test_models_and_doctor_answer(colorrt: Command) -> None:
     models = colorrt("models")
     assert models.exit_code == 0
-    for name in ("lite", "deoldify-artistic", "deoldify-wide", "ships in the package: lite"):
+    for name in ("lite", "deoldify-artistic", "deoldify-wide", "shipped: lite"):
         assert name in models.stdout
-    card = Path(models.stdout.split("known failures: ")[1].strip())
+    card = Path(models.stdout.split("known weaknesses: ")[1].strip())
     assert card.read_text(encoding="utf-8").startswith("# `lite`")
     assert card.with_name("failures.jpg").is_file()
     doctor = colorrt("doctor")

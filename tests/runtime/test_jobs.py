@@ -279,11 +279,14 @@ def test_folder_that_cannot_be_entered_is_told_and_the_others_go_on(monkeypatch:
     monkeypatch.setattr(os, "scandir", scan)
     monkeypatch.setattr(Path, "is_dir", is_dir)
     heard: list[LeftOut] = []
-    assert set(pairs(plan_jobs(["in"], Path("out"), on_left_out=heard.append))) == {"in/a.jpg", "in/z.jpg"}
-    assert [(str(one.path), one.kind, one.advice) for one in heard] == [
-        ("in/closed", "folder that cannot be entered", "Permission denied"),
-        ("in/listed/c.jpg", "file that cannot be reached", "Permission denied"),
-    ]
+    jobs = plan_jobs(["in"], Path("out"), on_left_out=heard.append)
+    assert {str(job.source): job.problem for job in jobs} == {
+        "in/a.jpg": None,
+        "in/closed": "it is a folder that cannot be entered (Permission denied); check its permissions",
+        "in/listed/c.jpg": "it is a file that cannot be reached (Permission denied); check its permissions",
+        "in/z.jpg": None,
+    }
+    assert heard == []
 
 
 @pytest.mark.usefixtures("here")
@@ -326,6 +329,14 @@ def test_file_of_another_kind_that_was_named_is_refused_in_words(name: str, word
 def test_address_on_the_net_is_refused_in_words() -> None:
     (job,) = plan_jobs(["https://example.org/a.jpg"], None)
     assert job.problem == "it is an address on the net; download the picture and name the file"
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("output", "words"), [("-", "cannot be piped"), ("z.psd", "does not write this format")])
+def test_output_that_is_no_folder_by_its_name_is_refused(output: str, words: str) -> None:
+    make("a.jpg")
+    with pytest.raises(UsageError, match=words):
+        plan_jobs(["a.jpg"], Path(output))
 
 
 @pytest.mark.usefixtures("here")

@@ -21,7 +21,7 @@ from colorrt.errors import UsageError
 from colorrt.runtime.folder import Result, Settings, color_jobs
 from colorrt.runtime.history import Journals, Skip
 from colorrt.runtime.jobs import plan_jobs
-from colorrt.runtime.journal import Identity, Journal, Making, Row, as_table, identify, is_same
+from colorrt.runtime.journal import Identity, Journal, Making, Row, flatten, identify, is_same
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ def test_row_survives_its_line(row: Row) -> None:
     assert "\n" not in line
     assert line.isascii()
     assert Row.from_json(line) == row
-    assert as_table(row)["source"] == row.source
+    assert flatten(json.loads(line))["source"] == row.source
 
 
 @given(st.binary(max_size=60))
