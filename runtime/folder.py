@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from colorrt.atomic import in_one_line, printable
+from colorrt.atomic import in_one_line, printable, remove_parts
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.history import History, Journals, Skip
@@ -84,6 +84,8 @@ def color_jobs(
     Raises UsageError, before the first picture, for an impossible saturation.
     """
     colorizer.choose_saturation(settings.saturation)
+    for folder in {job.target.parent for job in jobs if job.problem is None}:
+        remove_parts(folder)
     history = History(journals, make_making(colorizer, settings))
     names = Names((job.source for job in jobs), history.is_taken)
     passages = (PicturePassage(colorizer, job, settings, names, history) for job in names.settle(jobs))
