@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorrt.errors import ColorrtError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # absent there
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_PART = re.compile(r"\..{0,40}\.[0-9a-f]{12}\.part", re.DOTALL)
+_MOMENT, _DAY = 5.0, 86400.0
+"""Seconds after which a part that nobody has locked is abandoned, with and without locks."""
 
 _WHY_NOT_WRITTEN = {
     errno.EACCES: "there is no permission to write here; choose another folder",
@@ -39,12 +50,14 @@ def atomic_path(path: Path, failure: type[ColorrtError] = ColorrtError) -> Itera
     The lent file lies hidden in the folder of `path`, so that moving it is one step of the file system:
     others see the old file or the new one, never a part. Its permissions follow the umask. If the block fails
     in any way (KeyboardInterrupt too), the lent file is removed and `path` stays as it was. A symbolic link
-    is followed. The lent name ends in .part: a writer that goes by suffixes has to be told the format.
+    is followed. The lent name ends in .part: a writer that goes by suffixes has to be told the format. What was written
+    is on the disk before it is moved: after a power cut the name does not stand for an empty file.
 
     Raises `failure`, "PATH: reason; advice" in one line, for every OSError, those of the block included.
     Other exceptions of the block pass through.
     """
     part: Path | None = None
+    held: int | None = None
     try:
         target = Path(os.path.realpath(path))
         if target.is_dir():
@@ -54,8 +67,9 @@ def atomic_path(path: Path, failure: type[ColorrtError] = ColorrtError) -> Itera
             raise failure(f"{printable(path)}: cannot be written: it is not a regular file; choose another name")
         # Cut, because the longer name may not be longer than a name can be (mostly 255 bytes).
         part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.part")
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        held = _hold(part)
         yield part
+        _sync(part)
         part.replace(target)
         part = None
     except OSError as error:
@@ -67,6 +81,61 @@ def atomic_path(path: Path, failure: type[ColorrtError] = ColorrtError) -> Itera
         if part is not None:
             with suppress(OSError):
                 part.unlink()
+        if held is not None:
+            os.close(held)
+
+
+def remove_parts(folder: Path) -> int:
+    """Remove what runs that were killed have left in a folder; what a living one is writing stays. Returns how many.
+
+    A living writer holds a lock on its file. Where the system has no such locks, files of the last day stay.
+    """
+    removed = 0
+    with suppress(OSError):
+        for path in [Path(entry.path) for entry in os.scandir(folder) if _PART.fullmatch(entry.name)]:
+            with suppress(OSError):
+                if _is_abandoned(path):
+                    path.unlink()
+                    removed += 1
+    return removed
+
+
+def _hold(part: Path) -> int | None:
+    """Make the file, and lock it for as long as the returned descriptor is open."""
+    held = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    if fcntl is None:
+        # Windows moves no file that is open.
+        os.close(held)
+        return None
+    # Some network drives have no locks; their files are known by their age.
+    with suppress(OSError):
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return held
+
+
+def _is_abandoned(part: Path) -> bool:
+    age = time.time() - part.stat().st_mtime
+    if fcntl is None:
+        return age > _DAY
+    # A file that was made just now may not be locked yet.
+    if age < _MOMENT:
+        return False
+    with part.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return age > _DAY
+    return True
+
+
+def _sync(part: Path) -> None:
+    descriptor = os.open(part, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def in_one_line(reason: object) -> str:

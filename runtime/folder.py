@@ -6,17 +6,20 @@ import enum
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorrt.atomic import in_one_line, printable
+from colorrt.atomic import in_one_line, printable, remove_parts
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.colorizer import Colorizer
+from colorrt.runtime.history import History, Journals, Skip
 from colorrt.runtime.jobs import Job, Names, exists
+from colorrt.runtime.journal import Identity, Making, Row
 from colorrt.runtime.paint import Paint
-from colorrt.runtime.passage import Frame, Reserve
+from colorrt.runtime.passage import Frame, Reserve, StoppedError
 from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
 from colorrt.runtime.pipeline import run_passages
 from colorrt.runtime.stills import Sheet, read_stills, write_stills
@@ -30,6 +33,7 @@ class Outcome(enum.Enum):
     DONE = "done"
     SKIPPED = "skipped"
     FAILED = "failed"
+    LEFT_OUT = "left out"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,10 @@ class Result:
     outcome: Outcome
     reason: str | None = None
     seconds: float = 0.0
+    skip: Skip | None = None
+    """Of a skipped one."""
+    row: Row | None = None
+    """What the journal says of it; None where it keeps none."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +69,14 @@ class Settings:
             raise UsageError(f"quality {self.quality} is outside 1..100; 95 suits photographs")
 
 
-def color_jobs(colorizer: Colorizer, jobs: Sequence[Job], settings: Settings) -> Iterator[Result]:
+def color_jobs(
+    colorizer: Colorizer, jobs: Sequence[Job], settings: Settings, journals: Journals | None = None
+) -> Iterator[Result]:
     """Color every job; yield what became of each as it ends, in the order of the jobs.
+
+    journals: of the folders of results. With them, results that are there are skipped only where they were made of the
+    same source with the same settings; the result of a source that was replaced is made anew. Without, all that are
+    there are skipped.
 
     No exception but KeyboardInterrupt and the model's own failures (ModelError) leaves this function: a picture
     that cannot be read, colored or written becomes a failed result. Interrupted, it lets the writes under way end.
@@ -70,19 +84,43 @@ def color_jobs(colorizer: Colorizer, jobs: Sequence[Job], settings: Settings) ->
     Raises UsageError, before the first picture, for an impossible saturation.
     """
     colorizer.choose_saturation(settings.saturation)
-    names = Names(job.source for job in jobs)
-    passages = (PicturePassage(colorizer, job, settings, names) for job in names.settle(jobs))
+    for folder in {job.target.parent for job in jobs if job.problem is None}:
+        remove_parts(folder)
+    history = History(journals, make_making(colorizer, settings))
+    names = Names((job.source for job in jobs), history.is_taken)
+    passages = (PicturePassage(colorizer, job, settings, names, history) for job in names.settle(jobs))
     return run_passages(passages, colorizer.guess, colorizer.best_batch)
+
+
+def make_making(colorizer: Colorizer, settings: Settings) -> Making:
+    """Return what decides how the results of these settings look."""
+    contract = colorizer.contract
+    return Making(
+        contract.model,
+        contract.weights_sha256,
+        colorizer.render_factor,
+        colorizer.choose_saturation(settings.saturation),
+        str(colorizer.upsample),
+        settings.quality,
+        settings.lossless_luma,
+        version("colorrt"),
+    )
 
 
 class _SkippedError(Exception):
     """Ends the passage of a picture whose result is there already."""
 
+    def __init__(self, why: Skip, target: Path) -> None:
+        super().__init__(f"{target} exists" if why is Skip.FOREIGN else f"{target}: {why.value}")
+        self.why = why
+
 
 class PicturePassage:
     """A picture file on its way to its colored copy, page by page where it has several."""
 
-    def __init__(self, colorizer: Colorizer, job: Job, settings: Settings, names: Names) -> None:
+    def __init__(self, colorizer: Colorizer, job: Job, settings: Settings, names: Names, history: History) -> None:
+        self._history = history
+        self._source: Identity | None = None
         self._colorizer = colorizer
         self._job = job
         self._settings = settings
@@ -96,6 +134,7 @@ class PicturePassage:
         if job.problem is not None:
             raise PictureError(f"{printable(job.source)}: {job.problem}")
         self._check_target()
+        self._source = self._history.identify(job)
         sheets = read_stills(job.source, job.target, settings.max_pixels, reserve, lossless_luma=settings.lossless_luma)
         for sheet in sheets:
             yield Frame(self._colorizer.see(sheet.still.luma), sheet)
@@ -109,10 +148,9 @@ class PicturePassage:
         suffix = target.suffix if first.content.page else first.content.still.suffix(target.suffix)
         if suffix == target.suffix:
             return
-        job = self._job = replace(self._job, target=target.with_suffix(suffix))
-        problem = self._names.claim(job.target, job.source)
-        if problem is not None:
-            raise PictureError(f"{printable(job.source)}: {problem}")
+        job = self._job = self._names.claim(replace(self._job, target=target.with_suffix(suffix)))
+        if job.problem is not None:
+            raise PictureError(f"{printable(job.source)}: {job.problem}")
         self._check_target()
 
     def write(self, colored: Iterator[tuple[Frame[Sheet], NDArray[np.float32]]]) -> None:
@@ -121,17 +159,23 @@ class PicturePassage:
         write_stills(self._job.target, map(self._paint, colored), self._settings.quality)
 
     def end(self, error: Exception | None) -> Result:
-        """Tell what became of the picture."""
+        """Tell what became of the picture, and enter it into the journal."""
         job = self._job
-        if error is None:
-            return Result(job, Outcome.DONE, None, time.perf_counter() - self._started)
         if isinstance(error, _SkippedError):
-            return Result(job, Outcome.SKIPPED, str(error))
+            return Result(job, Outcome.SKIPPED, str(error), skip=error.why)
+        outcome, reason = (Outcome.DONE, None) if error is None else (Outcome.FAILED, self._why(error))
+        seconds = time.perf_counter() - self._started if self._started else 0.0
+        result = Result(job, outcome, reason, seconds)
+        if isinstance(error, StoppedError):
+            return result
+        return replace(result, row=self._history.enter(job, outcome.value, reason, seconds, self._source))
+
+    def _why(self, error: Exception) -> str:
         if isinstance(error, PictureError):
-            return Result(job, Outcome.FAILED, str(error))
+            return str(error)
         if isinstance(error, MemoryError):
-            return Result(job, Outcome.FAILED, f"{printable(job.source)}: {TOO_LARGE}")
-        return Result(job, Outcome.FAILED, f"{printable(job.source)}: {_unforeseen(error)}")
+            return f"{printable(self._job.source)}: {TOO_LARGE}"
+        return f"{printable(self._job.source)}: {_unforeseen(error)}"
 
     def _paint(self, colored: tuple[Frame[Sheet], NDArray[np.float32]]) -> tuple[Sheet, Paint]:
         frame, chroma = colored
@@ -144,8 +188,11 @@ class PicturePassage:
         return frame.content, paint
 
     def _check_target(self) -> None:
-        if not self._settings.overwrite and exists(self._job.target):
-            raise _SkippedError(f"{self._job.target} exists")
+        if self._settings.overwrite or not exists(self._job.target):
+            return
+        skip = self._history.why_skip(self._job)
+        if skip is not None:
+            raise _SkippedError(skip, self._job.target)
 
 
 def _unforeseen(error: Exception) -> str:

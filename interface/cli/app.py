@@ -11,10 +11,10 @@ from typing import Annotated, Any, ParamSpec
 import typer
 
 from colorrt.cli.layout import Command, Group
+from colorrt.cli.signals import exit_code, word
 from colorrt.errors import BackendError, ColorrtError, UsageError
 
 P = ParamSpec("P")
-INTERRUPTED = 130
 
 # Panels of --help, in its order.
 COLORIZE, MAKE, MEASURE, INSPECT = "Colorize", "Make models", "Measure", "Inspect"
@@ -57,9 +57,9 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except MemoryError:
             say("error: there is not enough memory; close other programs, or use a smaller --render-factor")
             raise typer.Exit(ColorrtError.exit_code) from None
-        except KeyboardInterrupt:
-            say("interrupted: finished results are kept, nothing is half-written")
-            raise typer.Exit(INTERRUPTED) from None
+        except KeyboardInterrupt as interrupt:
+            say(f"{word(interrupt)}: finished results are kept, nothing is half-written")
+            raise typer.Exit(exit_code(interrupt)) from None
         except BrokenPipeError:
             raise typer.Exit(0) from None
 

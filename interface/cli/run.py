@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colorrt.cli.app import COLORIZE, announce_compiling, check_result_file, command, say, write_json
+from colorrt.cli.app import COLORIZE, announce_compiling, check_result_file, command, say
 from colorrt.cli.options import (
     RESULTS,
     DeviceOption,
@@ -19,6 +19,9 @@ from colorrt.cli.options import (
     ThreadsOption,
     UpsampleOption,
 )
+from colorrt.cli.outcome import Report, count_outcomes, summarize
+from colorrt.cli.progress import Progress
+from colorrt.cli.signals import exit_code, word
 from colorrt.contract import Device, Upsampling
 
 if TYPE_CHECKING:
@@ -26,8 +29,6 @@ if TYPE_CHECKING:
     from colorrt.runtime.jobs import Job
 
 SAFETY = "Safety"
-LISTED = 20
-"""Failures that are listed at the end; --report lists all."""
 
 
 @command(
@@ -48,7 +49,7 @@ def run(
     saturation: SaturationOption = None,
     upsample: UpsampleOption = Upsampling.GUIDED,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--output",
@@ -73,7 +74,11 @@ def run(
     ] = False,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write the outcome of each picture as JSON.", metavar="FILE", rich_help_panel=RESULTS),
+        typer.Option(
+            help="Write the outcome of each picture, and what was left out, as JSON or CSV.",
+            metavar="FILE",
+            rich_help_panel=RESULTS,
+        ),
     ] = None,
     sheet: Annotated[
         Path | None,
@@ -101,6 +106,15 @@ def run(
             rich_help_panel=SAFETY,
         ),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="Color one part of the pictures: 3/16 is the third of sixteen machines.",
+            metavar="N/COUNT",
+            rich_help_panel=SAFETY,
+        ),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print a line for each picture.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Colorize pictures; the luma of each is kept exactly.
@@ -112,27 +126,81 @@ def run(
     """
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.folder import Settings, color_jobs
-    from colorrt.runtime.jobs import plan_jobs
+    from colorrt.runtime.history import Journals
+    from colorrt.runtime.jobs import plan_jobs, take_shard
     from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
+    from colorrt.runtime.searching import LeftOut
 
-    jobs = plan_jobs(sources, output, overwrite=overwrite)
+    folder = _output_of(output)
+    left_out: list[LeftOut] = []
+    jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
+    if shard is not None:
+        jobs = take_shard(jobs, *_numbers_of(shard))
     for path in (report, sheet):
-        check_result_file(path, [job.source for job in jobs], to_be_made=output)
+        check_result_file(path, [job.source for job in jobs], to_be_made=folder)
+        _check_no_result(path, jobs)
+    written = Report(report, left_out)
     if not quiet:
         announce_compiling()
+    journals = Journals()
+    interrupt: KeyboardInterrupt | None = None
     with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
         colorizer.choose_saturation(saturation)
-        _make_output(output, jobs)
+        _make_output(folder, jobs)
         settings = Settings(saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma)
         if not quiet:
             say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
-        with _Progress(jobs, hidden=quiet) as progress:
-            results = list(progress.follow(color_jobs(colorizer, jobs, settings)))
-    if report is not None:
-        write_json(report, _rows(results))
+        try:
+            with Progress(len(jobs), hidden=quiet, verbose=verbose) as progress:
+                for _ in progress.follow(written.follow(color_jobs(colorizer, jobs, settings, journals))):
+                    """Each is shown and noted as it ends."""
+        except KeyboardInterrupt as caught:
+            interrupt = caught
+        finally:
+            journals.close()
+            written.write()
+    if interrupt is not None:
+        counts = count_outcomes(written.results, len(jobs))
+        say(f"{word(interrupt)}: {counts}; nothing is half-written; run the same command again to go on")
+        raise typer.Exit(exit_code(interrupt))
+    done = summarize(written.results, left_out, folder, quiet=quiet)
     if sheet is not None:
-        _write_sheet(sheet, results)
-    _summarize(results, output, quiet=quiet)
+        _write_sheet(sheet, written.results)
+    if not done:
+        raise typer.Exit(1)
+
+
+def _output_of(output: str | None) -> Path | None:
+    from colorrt.errors import UsageError
+
+    # Path would take it for the working folder.
+    if output == "":
+        raise UsageError("-o is empty; check the variable or the quotes that it came from")
+    return None if output is None else Path(output)
+
+
+def _numbers_of(shard: str) -> tuple[int, int]:
+    from colorrt.errors import UsageError
+
+    number, _, count = shard.partition("/")
+    if not (number.isdecimal() and count.isdecimal()):
+        raise UsageError(f"--shard {shard}: give two numbers, such as 3/16 for the third of sixteen machines")
+    return int(number), int(count)
+
+
+def _check_no_result(path: Path | None, jobs: Sequence[Job]) -> None:
+    """Raise UsageError when a report or a sheet would take the place of a result, or cannot be written."""
+    from colorrt.errors import UsageError
+
+    if path is None:
+        return
+    real = os.path.realpath(path)
+    # A result may become PNG.
+    if any(real in map(os.path.realpath, (job.target, job.target.with_suffix(".png"))) for job in jobs):
+        raise UsageError(f"{path}: cannot be written: one of the results gets this name; choose another name")
+    place = path if path.exists() else path.parent
+    if place.exists() and not os.access(place, os.W_OK):
+        raise UsageError(f"{path}: cannot be written: no permission to write here; choose another name")
 
 
 def _make_output(output: Path | None, jobs: Sequence[Job]) -> None:
@@ -152,56 +220,6 @@ def _make_output(output: Path | None, jobs: Sequence[Job]) -> None:
         raise UsageError(f"{folder}: no permission to write here; choose another folder with -o")
 
 
-class _Progress:
-    """A bar with files, pictures a second and the time left, where a terminal can show it."""
-
-    def __init__(self, jobs: Sequence[Job], *, hidden: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        self._bar = Progress(
-            # File names may look like rich's markup.
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[pace]}"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=hidden or len(jobs) < 2 or not console.is_terminal,
-        )
-        self._task = self._bar.add_task("coloring", total=len(jobs), pace="")
-
-    def __enter__(self) -> _Progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def follow(self, results: Iterable[Result]) -> Iterator[Result]:
-        """Count each picture as it ends."""
-        for result in results:
-            speed = self._bar.tasks[0].speed
-            pace = f"{speed:.1f} pictures/s" if speed else ""
-            self._bar.update(self._task, advance=1, description=result.job.source.name[:32], pace=pace)
-            yield result
-
-
-def _rows(results: Sequence[Result]) -> list[dict[str, str | float | None]]:
-    return [
-        {
-            "source": str(result.job.source),
-            "target": str(result.job.target),
-            "outcome": result.outcome.value,
-            "reason": result.reason,
-            "seconds": round(result.seconds, 4),
-        }
-        for result in results
-    ]
-
-
 def _write_sheet(path: Path, results: Sequence[Result]) -> None:
     from colorrt.evaluation.proof_sheet import write_proof
     from colorrt.runtime.folder import Outcome
@@ -209,36 +227,3 @@ def _write_sheet(path: Path, results: Sequence[Result]) -> None:
     pairs = [(result.job.source, result.job.target) for result in results if result.outcome is not Outcome.FAILED]
     if pairs:
         write_proof(path, pairs)
-
-
-def _summarize(results: Sequence[Result], output: Path | None, *, quiet: bool) -> None:
-    from colorrt.runtime.folder import Outcome
-
-    failed = [result for result in results if result.outcome is Outcome.FAILED]
-    skipped = [result for result in results if result.outcome is Outcome.SKIPPED]
-    done = [result for result in results if result.outcome is Outcome.DONE]
-    for result in failed[:LISTED]:
-        say(f"failed: {result.reason}")
-    if len(failed) > LISTED:
-        say(f"failed: {len(failed) - LISTED} more; --report FILE lists them all")
-    if not quiet:
-        counts = [f"{len(done)} colored{_place([result.job for result in done], output)}"]
-        counts += [f"{len(skipped)} skipped because their results exist (--overwrite replaces them)"] if skipped else []
-        counts += [f"{len(failed)} failed"] if failed else []
-        say("; ".join(counts), err=False)
-    if failed:
-        raise typer.Exit(1)
-
-
-def _place(done: Sequence[Job], output: Path | None) -> str:
-    """Say where the results are."""
-    if len(done) == 1:
-        return f": {done[0].target}"
-    folders = {job.target.parent for job in done}
-    if output is not None and folders:
-        return f", in {output}"
-    if all(job.target.parent == job.source.parent for job in done):
-        return ", beside their originals" if done else ""
-    # Without -o, each folder that was named has its own beside it.
-    highest = {folder for folder in folders if not folders & set(folder.parents)}
-    return f", in {', '.join(map(str, sorted(highest)))}" if len(highest) <= 3 else ""

@@ -83,7 +83,7 @@ class OrtSession:
     def best_batch(self) -> int:
         """Pictures at a time that it is best asked for."""
         most = self._contract.batch[1]
-        fastest = CPU_BATCH if self._provider == PROVIDERS["cpu"] else CUDA_BATCH
+        fastest = CPU_BATCH if self._provider == CPU else CUDA_BATCH
         return fastest if most is None else min(fastest, most)
 
     def run(self, luma: NDArray[np.float32]) -> NDArray[np.float32]:

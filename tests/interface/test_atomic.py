@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from picture_files import assert_sentence, names_in
 
-from colorrt.atomic import atomic_path, printable
+from colorrt.atomic import atomic_path, printable, remove_parts
 from colorrt.errors import ArtifactError, ColorrtError, PictureError
 
 
@@ -161,3 +163,53 @@ def test_shown_path_is_one_printable_line() -> None:
     assert printable(Path("фото 1.png")) == "фото 1.png"
     assert printable("a\nb\tc") == "a\\nb\\tc"
     assert printable(os.fsdecode(b"a\xff")) == "a\\udcff"
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from colorrt.atomic import atomic_path
+with atomic_path(Path(sys.argv[1])) as part:
+    print(part, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_parts_of_killed_runs_are_removed_and_those_of_living_ones_stay(tmp_path: Path) -> None:
+    (tmp_path / ".mine.part").write_bytes(b"not ours")
+    (tmp_path / "x.0123456789ab.part").write_bytes(b"not hidden, not ours")
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", HOLDS, str(tmp_path / name)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("killed.png", "living.png")
+    ]
+    parts = [Path(run.stdout.readline().strip()) for run in runs if run.stdout is not None]
+    runs[0].kill()
+    runs[0].wait()
+    # Made just now: it could be one that is about to be locked.
+    assert remove_parts(tmp_path) == 0
+    for part in parts:
+        os.utime(part, (1, 1))
+    assert remove_parts(tmp_path) == 1
+    assert [part.exists() for part in parts] == [False, True]
+    runs[1].communicate("")
+    assert runs[1].returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.part", "living.png", "x.0123456789ab.part"]
+    for run in runs:
+        for stream in (run.stdin, run.stdout):
+            if stream is not None:
+                stream.close()
+
+
+def test_file_is_on_the_disk_before_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    real_sync, real_replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (calls.append("sync"), real_sync(file))[1])
+    monkeypatch.setattr(Path, "replace", lambda self, to: (calls.append("replace"), real_replace(self, to))[1])
+    with atomic_path(tmp_path / "a") as part:
+        part.write_bytes(b"x")
+    assert calls == ["sync", "replace"]

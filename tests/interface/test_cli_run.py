@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,7 +28,9 @@ HEADER = "tiny at render factor 1, ONNX Runtime "
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """Files of a folder, but for the journals that runs keep."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != ".colorrt")
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def is_color(path: Path) -> bool:
@@ -63,7 +66,7 @@ def test_second_run_skips_and_overwrite_colors_again(run: Command, save_gray: Sa
     again = run("photos")
     assert (again.exit_code, again.stdout) == (
         0,
-        "0 colored; 2 skipped because their results exist (--overwrite replaces them)\n",
+        "0 colored; 2 skipped: done before\n",
     )
     before = (tmp_path / "photos-color/a.jpg").read_bytes()
     assert run("photos", "--overwrite", "--saturation", "0").stdout == "2 colored, in photos-color\n"
@@ -174,7 +177,9 @@ def test_interrupt_returns_130_and_one_line(
     monkeypatch.setattr(Colorizer, "guess", interrupted)
     result = run("photos")
     assert result.exit_code == 130
-    assert result.stderr.splitlines()[1:] == ["interrupted: finished results are kept, nothing is half-written"]
+    assert result.stderr.splitlines()[1:] == [
+        "interrupted: 0 colored, 1 to go; nothing is half-written; run the same command again to go on"
+    ]
     assert files(tmp_path) == ["photos/a.jpg"]
 
 
@@ -205,7 +210,10 @@ main()
     )
     assert answer.returncode == 130
     assert answer.stdout == ""
-    assert answer.stderr.splitlines()[1:] == ["interrupted: finished results are kept, nothing is half-written"]
+    (said,) = answer.stderr.splitlines()[1:]
+    assert re.fullmatch(
+        r"interrupted: \d colored, \d to go; nothing is half-written; run the same command again to go on", said
+    )
     written = files(tmp_path / "photos-color")
     assert set(written) < {f"{number}.png" for number in range(6)}
     for name in written:
@@ -239,7 +247,7 @@ def test_interrupt_in_a_folder_keeps_what_is_whole(
 def test_progress_is_drawn_where_a_terminal_shows_it(save_gray: Save, tmp_path: Path) -> None:
     import rich.console
 
-    from colorrt.cli.run import _Progress
+    from colorrt.cli.progress import Progress
     from colorrt.runtime.folder import Outcome, Result
     from colorrt.runtime.jobs import Job
 
@@ -247,10 +255,10 @@ def test_progress_is_drawn_where_a_terminal_shows_it(save_gray: Save, tmp_path: 
     with pytest.MonkeyPatch.context() as patch, (tmp_path / "terminal").open("w+", encoding="utf-8") as stream:
         real = rich.console.Console
         patch.setattr(rich.console, "Console", lambda **_: real(file=stream, force_terminal=True, width=120))
-        with _Progress(jobs, hidden=False) as progress:
+        with Progress(len(jobs), hidden=False) as progress:
             for _ in progress.follow(Result(job, Outcome.DONE) for job in jobs):
                 progress._bar.refresh()
-        with _Progress(jobs, hidden=True) as progress:
+        with Progress(len(jobs), hidden=True) as progress:
             list(progress.follow([Result(Job(Path("hidden.jpg"), Path("out")), Outcome.DONE)]))
         stream.seek(0)
         shown = stream.read()

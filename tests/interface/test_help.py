@@ -90,8 +90,8 @@ def test_options_of_run_stand_in_groups(colorrt: Command) -> None:
         "Model and device": ["--engine", "--render-factor", "--device", "--threads"],
         "Color": ["--saturation", "--upsample"],
         "Results": ["--output", "--quality", "--lossless-luma", "--report", "--sheet"],
-        "Safety": ["--overwrite", "--max-pixels"],
-        "Other": ["--quiet", "--help"],
+        "Safety": ["--overwrite", "--max-pixels", "--shard"],
+        "Other": ["--verbose", "--quiet", "--help"],
     }
 
 

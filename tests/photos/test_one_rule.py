@@ -53,7 +53,7 @@ def tree(tmp_path: Path) -> Path:
         save(tmp_path / "members" / name, seed)
     (tmp_path / "members" / "readme.md").write_text("no picture")
     for shard, mode in (("below/shard.tar", "w"), ("packed.tgz", "w:gz"), ("below/.hidden.tar", "w")):
-        with tarfile.open(root / shard, mode) as archive:  # type: ignore[call-overload]
+        with tarfile.open(root / shard, mode) as archive:  # type: ignore[call-overload]  # mode is one of its literals
             archive.add(tmp_path / "members", ".")
     return root
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
 from colorrt.errors import UsageError
-from colorrt.runtime.jobs import Names, plan_jobs
-
-if TYPE_CHECKING:
-    from colorrt.runtime.jobs import Job
+from colorrt.runtime.jobs import Job, Names, plan_jobs, take_shard
+from colorrt.runtime.searching import LeftOut
 
 
 @pytest.fixture
@@ -140,10 +138,17 @@ def test_file_with_brackets_in_its_name_is_no_glob() -> None:
 @pytest.mark.usefixtures("here")
 def test_picture_given_twice_is_colored_once() -> None:
     make("in/a.jpg")
-    Path("link.jpg").symlink_to("in/a.jpg")
-    assert pairs(plan_jobs(["in/a.jpg", "in", "in/*.jpg", "./in/../in/a.jpg", "link.jpg"], Path("out"))) == {
+    Path("way").symlink_to("in")
+    assert pairs(plan_jobs(["in/a.jpg", "in", "in/*.jpg", "./in/../in/a.jpg", "way/a.jpg"], Path("out"))) == {
         "in/a.jpg": "out/a.jpg"
     }
+
+
+@pytest.mark.usefixtures("here")
+def test_link_to_a_picture_is_a_picture_of_its_own() -> None:
+    make("in/a.jpg")
+    Path("in/b.jpg").symlink_to("a.jpg")
+    assert pairs(plan_jobs(["in"], Path("out"))) == {"in/a.jpg": "out/a.jpg", "in/b.jpg": "out/b.jpg"}
 
 
 @pytest.mark.parametrize("sources", [["*.jpg"], ["a.jpg", "a-color.jpg", "b.jpg", "c-color.jpg"]])
@@ -201,13 +206,152 @@ def test_no_output_takes_the_place_of_an_input_through_a_link() -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_outputs_of_one_name_are_a_problem_of_all_but_the_first() -> None:
-    make("a/1.jpg", "b/1.jpg", "b/2.jpg")
-    jobs = plan_jobs(["a", "b"], Path("out"))
-    assert [job.problem is None for job in jobs] == [True, False, True]
-    assert problem(jobs, "b/1.jpg") == (
-        "its output out/1.jpg is already that of a/1.jpg; color one of them in a run with another -o"
-    )
+def test_outputs_of_one_name_are_told_apart() -> None:
+    make("a/1.jpg", "b/1.jpg", "b/2.jpg", "c/1.JPEG", "c/1.jpg", "d/1-2.jpg")
+    assert pairs(plan_jobs(["a", "b", "c", "d"], Path("out"))) == {
+        "a/1.jpg": "out/1.jpg",
+        "b/1.jpg": "out/1-2.jpg",
+        "b/2.jpg": "out/2.jpg",
+        "c/1.JPEG": "out/1.JPEG",
+        "c/1.jpg": "out/1-3.jpg",
+        "d/1-2.jpg": "out/1-2-2.jpg",
+    }
+
+
+@pytest.mark.usefixtures("here")
+def test_result_of_another_source_in_an_earlier_run_keeps_its_name() -> None:
+    names = Names([Path("b/1.jpg")], lambda job: job.target == Path("out/1.jpg"))
+    assert names.claim(Job(Path("b/1.jpg"), Path("out/1.jpg"))).target == Path("out/1-2.jpg")
+
+
+@pytest.mark.usefixtures("here")
+def test_results_above_the_searched_folder_do_not_hide_it() -> None:
+    make("photos/a.jpg", "photos/sub/b.jpg")
+    assert pairs(plan_jobs(["photos"], Path())) == {"photos/a.jpg": "a.jpg", "photos/sub/b.jpg": "sub/b.jpg"}
+
+
+@pytest.mark.usefixtures("here")
+def test_what_a_folder_holds_beside_pictures_is_told_with_its_kind_and_advice() -> None:
+    make(
+        "in/a.jpg", "in/b.CR2", "in/c.pdf", "in/d.mp4", "in/e.zip", "in/f.psd", "in/g.txt", "in/.h.jpg",
+        "in/.cache/i.jpg", "in/@eaDir/j.jpg", "in/k/l.jpg", "in/.colorrt/journal.jsonl", "in/out/m.jpg",
+    )  # fmt: skip
+    Path("in/n.jpg").symlink_to("nowhere.jpg")
+    Path("in/o").symlink_to("k")
+    os.mkfifo("in/p.jpg")
+    heard: list[LeftOut] = []
+    jobs = plan_jobs(["in"], Path("in/out"), on_left_out=heard.append)
+    assert set(pairs(jobs)) == {"in/a.jpg", "in/k/l.jpg"}
+    assert {str(one.path): one.kind for one in heard} == {
+        "in/b.CR2": "camera RAW",
+        "in/c.pdf": "PDF",
+        "in/d.mp4": "film",
+        "in/e.zip": "archive",
+        "in/f.psd": "picture of another format",
+        "in/g.txt": "file that is no picture",
+        "in/.h.jpg": "hidden file",
+        "in/.cache": "hidden folder",
+        "in/@eaDir": "system folder",
+        "in/out": "folder of results",
+        "in/n.jpg": "broken link",
+        "in/o": "link to a folder",
+        "in/p.jpg": "special file",
+    }
+    assert {one.kind: one.advice for one in heard}["camera RAW"] == "develop it first"
+
+
+@pytest.mark.usefixtures("here")
+def test_folder_that_cannot_be_entered_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Root may enter every folder: what the system refuses others is played.
+    make("in/a.jpg", "in/closed/b.jpg", "in/listed/c.jpg", "in/z.jpg")
+    real_scan, real_is_dir = os.scandir, Path.is_dir
+
+    def scan(path: Path) -> Any:
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return real_scan(path)
+
+    def is_dir(self: Path) -> bool:
+        if self.parent.name == "listed":
+            raise PermissionError(13, "Permission denied")
+        return real_is_dir(self)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    monkeypatch.setattr(Path, "is_dir", is_dir)
+    heard: list[LeftOut] = []
+    jobs = plan_jobs(["in"], Path("out"), on_left_out=heard.append)
+    assert {str(job.source): job.problem for job in jobs} == {
+        "in/a.jpg": None,
+        "in/closed": "it is a folder that cannot be entered (Permission denied); check its permissions",
+        "in/listed/c.jpg": "it is a file that cannot be reached (Permission denied); check its permissions",
+        "in/z.jpg": None,
+    }
+    assert heard == []
+
+
+@pytest.mark.usefixtures("here")
+def test_folders_nest_deeper_than_python_recurses() -> None:
+    depth = 1500
+    for _ in range(depth):
+        Path("d").mkdir()
+        os.chdir("d")
+    make("a.jpg")
+    for _ in range(depth):
+        os.chdir("..")
+    # Names of more than 4096 bytes cannot be opened by their path; what can is found, the rest is told.
+    heard: list[LeftOut] = []
+    (job,) = plan_jobs(["d"], Path("out"), on_left_out=heard.append)
+    assert job.problem is None or "no pictures in this folder" in job.problem
+    for _ in range(depth):
+        os.chdir("d")
+    Path("a.jpg").unlink()
+    for _ in range(depth):
+        os.chdir("..")
+        Path("d").rmdir()
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.nef", "'camera RAW'; develop it first"),
+        ("a.pdf", "'PDF'; export its pages as pictures"),
+        ("a.mov", "'film'; take its frames out"),
+        ("a.zip", "'archive'; unpack it first"),
+    ],
+)
+def test_file_of_another_kind_that_was_named_is_refused_in_words(name: str, words: str) -> None:
+    make(name)
+    assert words in problem(plan_jobs([name], None), name)
+
+
+@pytest.mark.usefixtures("here")
+def test_address_on_the_net_is_refused_in_words() -> None:
+    (job,) = plan_jobs(["https://example.org/a.jpg"], None)
+    assert job.problem == "it is an address on the net; download the picture and name the file"
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("output", "words"), [("-", "cannot be piped"), ("z.psd", "does not write this format")])
+def test_output_that_is_no_folder_by_its_name_is_refused(output: str, words: str) -> None:
+    make("a.jpg")
+    with pytest.raises(UsageError, match=words):
+        plan_jobs(["a.jpg"], Path(output))
+
+
+@pytest.mark.usefixtures("here")
+def test_shards_part_the_pictures_without_overlap_whatever_else_is_named() -> None:
+    make(*(f"in/{number:03}.jpg" for number in range(200)))
+    jobs = plan_jobs(["in"], Path("out"))
+    shards = [take_shard(jobs, number, 4) for number in range(1, 5)]
+    assert sorted(str(job.source) for shard in shards for job in shard) == sorted(pairs(jobs))
+    assert min(map(len, shards)) > 25
+    (alone,) = plan_jobs(["in/007.jpg"], Path("out"))
+    assert [len(take_shard([alone], number, 4)) for number in range(1, 5)] == [
+        int(any(job.source == alone.source for job in shard)) for shard in shards
+    ]
+    with pytest.raises(UsageError, match="shard 5/4"):
+        take_shard(jobs, 5, 4)
 
 
 @pytest.mark.parametrize(
@@ -253,14 +397,14 @@ def test_empty_name_does_not_mean_the_working_folder() -> None:
 
 
 def test_root_folder_has_a_place_for_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "rglob", lambda self, pattern: iter([Path("/a.jpg")]))
-    monkeypatch.setattr(Path, "is_file", lambda self: True)
+    monkeypatch.setattr("colorrt.runtime.jobs.search", lambda folder, without: iter([Path("/a.jpg")]))
     assert pairs(plan_jobs(["/"], None)) == {"/a.jpg": "/-color/a.jpg"}
 
 
 def test_name_is_claimed_by_its_own_picture_again() -> None:
     names = Names([Path("in/a.gif"), Path("in/b.png")])
-    assert names.claim(Path("out/a.png"), Path("in/a.gif")) is None
-    assert names.claim(Path("out/a.png"), Path("in/a.gif")) is None
-    assert "is already that of in/a.gif" in str(names.claim(Path("out/a.png"), Path("in/a.pgm")))
-    assert "which is an input" in str(names.claim(Path("in/b.png"), Path("in/a.gif")))
+    gif = Job(Path("in/a.gif"), Path("out/a.png"))
+    assert names.claim(gif) == gif
+    assert names.claim(gif) == gif
+    assert names.claim(Job(Path("in/a.pgm"), Path("out/a.png"))).target == Path("out/a-pgm.png")
+    assert "which is an input" in str(names.claim(Job(Path("in/a.gif"), Path("in/b.png"))).problem)

@@ -1,0 +1,156 @@
+"""What a run says at its end, and the report that it writes: every picture, and everything that was left out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from colorrt.cli.app import say
+from colorrt.errors import UsageError
+
+if TYPE_CHECKING:
+    from colorrt.runtime.folder import Result
+    from colorrt.runtime.jobs import Job
+    from colorrt.runtime.searching import LeftOut
+
+LISTED = 20
+"""Failures that are listed at the end; --report lists all."""
+REFRESH = 30.0
+"""Seconds after which the report on disk is brought up to date: a kill leaves one that is hardly older."""
+_SUFFIXES = (".json", ".csv")
+_PLURALS = ("archive", "file", "film", "folder", "link", "picture")
+
+
+class Report:
+    """The report of a run: an export of what its journal says, and of what no journal holds.
+
+    path: JSON or CSV by its suffix; None writes nothing. Raises UsageError for another suffix.
+    """
+
+    def __init__(self, path: Path | None, left_out: Sequence[LeftOut]) -> None:
+        if path is not None and path.suffix.lower() not in _SUFFIXES:
+            raise UsageError(f"{path}: a report is written as JSON or CSV; name it .json or .csv")
+        self._path = path
+        self._left_out = left_out
+        self._written = time.monotonic()
+        self.results: list[Result] = []
+
+    def follow(self, results: Iterable[Result]) -> Iterator[Result]:
+        """Note each result, and bring the file up to date now and then."""
+        for result in results:
+            self.results.append(result)
+            if time.monotonic() - self._written > REFRESH:
+                self.write()
+            yield result
+
+    def write(self) -> None:
+        """Write the file, whole or not at all. Raises UsageError when that is not possible."""
+        from colorrt.atomic import atomic_path
+
+        self._written = time.monotonic()
+        if self._path is None:
+            return
+        as_csv = self._path.suffix.lower() == ".csv"
+        with atomic_path(self._path, UsageError) as part:
+            text = _csv(self._flat()) if as_csv else json.dumps(list(self._rows()), indent=1) + "\n"
+            part.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        for result in self.results:
+            row: dict[str, Any] = {
+                "source": str(result.job.source),
+                "target": str(result.job.target),
+                "outcome": result.outcome.value,
+                "reason": result.reason,
+                "seconds": round(result.seconds, 4),
+            }
+            if result.row is not None:
+                full = json.loads(result.row.to_json())
+                row |= {name: full[name] for name in ("source_was", "target_was", "making", "at")}
+            yield row
+        for one in self._left_out:
+            reason = f"{one.kind}; {one.advice}" if one.advice else one.kind
+            yield {"source": str(one.path), "target": None, "outcome": "left out", "reason": reason, "seconds": 0.0}
+
+    def _flat(self) -> Iterator[dict[str, Any]]:
+        from colorrt.runtime.journal import flatten
+
+        return (flatten(row) for row in self._rows())
+
+
+def summarize(results: Sequence[Result], left_out: Sequence[LeftOut], output: Path | None, *, quiet: bool) -> bool:
+    """Print what failed, the counts, and what was left out. Returns whether everything was done."""
+    from colorrt.runtime.folder import Outcome
+
+    failed = [result for result in results if result.outcome is Outcome.FAILED]
+    done = [result for result in results if result.outcome is Outcome.DONE]
+    for result in failed[:LISTED]:
+        say(f"failed: {result.reason}")
+    if len(failed) > LISTED:
+        say(f"failed: {len(failed) - LISTED} more; --report FILE lists them all")
+    if not quiet:
+        counts = [f"{len(done)} colored{place([result.job for result in done], output)}"]
+        skipped = Counter(result.skip for result in results if result.skip is not None)
+        counts += [f"{count} skipped: {skip.value}" for skip, count in skipped.items()]
+        counts += [f"{len(failed)} failed"] if failed else []
+        say("; ".join(counts), err=False)
+        if left_out:
+            say(describe_left_out(left_out), err=False)
+    return not failed
+
+
+def describe_left_out(left_out: Sequence[LeftOut]) -> str:
+    """Count by kind what was left out: "3 left out: 2 HEIC (pip install 'colorrt[formats]'), 1 PDF"."""
+    kinds = Counter((one.kind, one.advice) for one in left_out)
+    parts = [
+        f"{count} {_plural(kind, count)}{f' ({advice})' if advice else ''}" for (kind, advice), count in kinds.items()
+    ]
+    return f"{len(left_out)} left out: {', '.join(parts)}"
+
+
+def count_outcomes(results: Sequence[Result], total: int) -> str:
+    """Say what an interrupted run has come to: "12 colored, 3 skipped, 485 to go"."""
+    counts = Counter(result.outcome.value for result in results)
+    parts = [f"{counts['done']} colored"]
+    parts += [f"{counts[name]} {name}" for name in ("skipped", "failed") if counts[name]]
+    return ", ".join([*parts, f"{total - len(results)} to go"])
+
+
+def place(done: Sequence[Job], output: Path | None) -> str:
+    """Say where the results are."""
+    if len(done) == 1:
+        return f": {done[0].target}"
+    folders = {job.target.parent for job in done}
+    if output is not None and folders:
+        return f", in {output}"
+    if all(job.target.parent == job.source.parent for job in done):
+        return ", beside their originals" if done else ""
+    # Without -o, each folder that was named has its own beside it.
+    highest = {folder for folder in folders if not folders & set(folder.parents)}
+    return f", in {', '.join(map(str, sorted(highest)))}" if len(highest) <= 3 else ""
+
+
+def _plural(kind: str, count: int) -> str:
+    if count == 1:
+        return kind
+    words = kind.split(" ")
+    at = next((index for index, one in enumerate(words) if one in _PLURALS), None)
+    if at is not None:
+        words[at] += "s"
+    return " ".join(words)
+
+
+def _csv(rows: Iterator[dict[str, Any]]) -> str:
+    table = list(rows)
+    names = list(dict.fromkeys(name for row in table for name in row)) or ["source", "target", "outcome", "reason"]
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, names)
+    writer.writeheader()
+    writer.writerows(table)
+    return stream.getvalue()

@@ -1,0 +1,107 @@
+"""What earlier runs made: which results are done, which are stale, and which names are another source's."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+
+from colorrt.runtime.jobs import Job
+from colorrt.runtime.journal import Identity, Journal, Making, Row, identify, is_same
+
+
+class Skip(enum.Enum):
+    """Why a picture is skipped, for people: "3 skipped: WHY"."""
+
+    DONE = "done before"
+    OTHER_SETTINGS = "made with other settings (--overwrite makes them anew)"
+    CHANGED = "changed since colorrt made them (--overwrite makes them anew)"
+    FOREIGN = "there already and in no journal (--overwrite makes them anew)"
+
+
+class Journals:
+    """The journals of the folders of results of a run, each opened when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._open: dict[Path, Journal] = {}
+        self._lock = threading.Lock()
+
+    def of(self, job: Job) -> Journal:
+        """Return the journal that a job belongs into. Raises UsageError when it cannot be read."""
+        with self._lock:
+            if job.folder not in self._open:
+                self._open[job.folder] = Journal(job.folder)
+            return self._open[job.folder]
+
+    def close(self) -> None:
+        """Bring all rows to the disk."""
+        for journal in self._open.values():
+            journal.close()
+
+
+class History:
+    """The journals, read for a run of one making. Without journals, all that exists is foreign."""
+
+    def __init__(self, journals: Journals | None, making: Making) -> None:
+        self._journals = journals
+        self._making = making
+
+    def is_taken(self, job: Job) -> bool:
+        """Whether the target holds the result of another source."""
+        row = self._row(job)
+        if row is None or row.source == _absolute(job.source) or not job.target.is_file():
+            return False
+        # An archive that was moved is the same archive.
+        return row.source_was is None or not is_same(job.source, row.source_was)
+
+    def why_skip(self, job: Job) -> Skip | None:
+        """Return why the result that is there stays; None: its source was replaced, and it is made anew."""
+        row = self._row(job)
+        if row is None or row.target_was is None or row.making is None or row.source_was is None:
+            return Skip.FOREIGN
+        if not is_same(job.target, row.target_was):
+            return Skip.CHANGED
+        if not is_same(job.source, row.source_was):
+            return None
+        return Skip.DONE if row.making.like(self._making) else Skip.OTHER_SETTINGS
+
+    def identify(self, job: Job) -> Identity | None:
+        """Return what the source is now, with its digest; None where no journal is kept, or it cannot be read."""
+        if self._journals is None:
+            return None
+        with suppress(OSError):
+            return identify(job.source, digest=True)
+        return None
+
+    def enter(self, job: Job, outcome: str, reason: str | None, seconds: float, source: Identity | None) -> Row | None:
+        """Enter what became of a job. Returns its row; None where no journal is kept, or the job had a problem from
+        the beginning: a name that does not exist has no folder of results."""
+        if self._journals is None or job.problem is not None:
+            return None
+        journal = self._journals.of(job)
+        target = None
+        if outcome == "done":
+            with suppress(OSError):
+                target = identify(job.target)
+        row = Row(
+            _absolute(job.source),
+            journal.name_of(job.target),
+            outcome,
+            reason,
+            round(seconds, 4),
+            source,
+            target,
+            self._making,
+            datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        )
+        journal.add(row)
+        return row
+
+    def _row(self, job: Job) -> Row | None:
+        return None if self._journals is None else self._journals.of(job).made(job.target)
+
+
+def _absolute(path: Path) -> str:
+    return str(path.absolute())

@@ -1,0 +1,206 @@
+"""The journal of a folder of results: a row for each picture as it ends, and what the next run learns from them.
+
+`.colorrt/journal.jsonl` in the folder of the results: one JSON object a line, appended in one write, so that a
+killed run leaves at most a torn last line, which is passed over. Lines need no locks and no shared
+memory, which network drives lack.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from colorrt.atomic import in_one_line, printable
+from colorrt.errors import UsageError
+from colorrt.runtime.searching import OWN_FOLDER
+
+NAME = "journal.jsonl"
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Making:
+    """What decides how a result looks, but for its source. `weights`: SHA-256 of the network's weights."""
+
+    model: str
+    weights: str
+    render_factor: int
+    saturation: float
+    upsample: str
+    quality: int
+    lossless_luma: bool
+    version: str
+
+    def like(self, other: Making) -> bool:
+        """Whether results of both look alike: all but the version of colorrt."""
+        return asdict(self) | {"version": ""} == asdict(other) | {"version": ""}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a file was. `mtime`: in nanoseconds. `sha256`: "" where it was not read."""
+
+    size: int
+    mtime: int
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one picture. `source` is an absolute path; `target` is relative to the folder of the results."""
+
+    source: str
+    target: str
+    outcome: str
+    reason: str | None
+    seconds: float
+    source_was: Identity | None = None
+    target_was: Identity | None = None
+    making: Making | None = None
+    at: str = ""
+    """When it ended: ISO 8601, UTC."""
+
+    def to_json(self) -> str:
+        """Return the row as one line of ASCII, without its line break."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, line: str) -> Row:
+        """Read a row; fields of newer versions are ignored. Raises ValueError when the line is none."""
+        try:
+            table = json.loads(line)
+            parts = {"source_was": Identity, "target_was": Identity, "making": Making}
+            values = {field.name: table[field.name] for field in fields(cls) if field.name in table}
+            for name, kind in parts.items():
+                if values.get(name) is not None:
+                    values[name] = kind(**{one.name: values[name][one.name] for one in fields(kind)})
+            row = cls(**values)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise ValueError(in_one_line(error)) from error
+        if not isinstance(row.source, str) or not isinstance(row.target, str):
+            raise ValueError("it names no files")
+        return row
+
+
+class Journal:
+    """The rows of a folder of results, those of earlier runs and the ones that are added. Safe in threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read what is there. `folder`: that of the results; it need not exist yet.
+
+        Raises UsageError when a journal is there and cannot be read.
+        """
+        self.folder = folder
+        self.path = folder / OWN_FOLDER / NAME
+        self.torn = 0
+        """Lines that are no rows: of runs that were killed while they wrote one."""
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        self._made: dict[str, Row] = {}
+        try:
+            with self.path.open(encoding="utf-8", errors="surrogateescape") as lines:
+                for line in lines:
+                    self._note(line)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise UsageError(
+                f"{printable(self.path)}: the journal of earlier runs cannot be read ({error.strerror}); "
+                "mend its permissions, or name another folder with -o"
+            ) from error
+
+    def made(self, target: Path) -> Row | None:
+        """Return the row of the run that made this result, None where no run did."""
+        return self._made.get(self.name_of(target))
+
+    def name_of(self, target: Path) -> str:
+        """Return the name of a result in the journal: relative to its folder where it lies in it."""
+        try:
+            return target.relative_to(self.folder).as_posix()
+        except ValueError:
+            return str(target)
+
+    def add(self, row: Row) -> None:
+        """Append a row. Raises UsageError when it cannot be written: a run without its journal is not resumable."""
+        data = (row.to_json() + "\n").encode("ascii")
+        with self._lock:
+            try:
+                if self._file is None:
+                    self._file = self._opened()
+                # One write: two runs at once never mix their lines.
+                os.write(self._file, data)
+            except OSError as error:
+                raise UsageError(
+                    f"{printable(self.path)}: the journal cannot be written ({error.strerror}); free some space or "
+                    "name another folder with -o, and run it again to go on"
+                ) from error
+            if row.outcome == "done":
+                self._made[row.target] = row
+
+    def close(self) -> None:
+        """Bring the rows to the disk."""
+        with self._lock:
+            if self._file is not None:
+                os.fsync(self._file)
+                os.close(self._file)
+                self._file = None
+
+    def _opened(self) -> int:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        size = os.fstat(file).st_size
+        # What a killed run left of its last line must not swallow the next row.
+        if size and os.pread(file, 1, size - 1) != b"\n":
+            os.write(file, b"\n")
+        return file
+
+    def _note(self, line: str) -> None:
+        if not line.strip():
+            return
+        try:
+            row = Row.from_json(line)
+        except ValueError:
+            self.torn += 1
+            return
+        if row.outcome == "done":
+            self._made[row.target] = row
+
+
+def identify(path: Path, *, digest: bool = False) -> Identity:
+    """Return what a file is now. `digest`: with its SHA-256, for which it is read. Raises OSError."""
+    status = path.stat()
+    if not digest:
+        return Identity(status.st_size, status.st_mtime_ns)
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            found.update(block)
+    return Identity(status.st_size, status.st_mtime_ns, found.hexdigest())
+
+
+def is_same(path: Path, was: Identity) -> bool:
+    """Whether a file is what it was: of the same size and time, or else of the same content."""
+    try:
+        now = identify(path)
+        if now.size != was.size:
+            return False
+        return now.mtime == was.mtime or (bool(was.sha256) and identify(path, digest=True).sha256 == was.sha256)
+    except OSError:
+        return False
+
+
+def flatten(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a row's table without tables in it, for CSV: source_size, target_mtime, model and so on."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, dict):
+            prefix = "" if name == "making" else f"{name.removesuffix('_was')}_"
+            flat |= {f"{prefix}{key}": part for key, part in value.items()}
+        elif not name.endswith("_was") and name != "making":
+            flat[name] = value
+    return flat
