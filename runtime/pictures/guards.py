@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from colorrt.atomic import printable
+from colorrt.atomic import in_one_line, printable
 from colorrt.errors import PictureError
+from colorrt.runtime.pictures.metered import ReadTooMuchError
 from colorrt.runtime.pictures.tiff_reading import NotReadError
 
 if TYPE_CHECKING:
@@ -45,9 +46,13 @@ def picture_errors(path: Path, page: str = "") -> Iterator[None]:
         # Anything: on damaged files Pillow's decoders raise nearly every exception there is.
         if isinstance(error, OSError) and error.errno in _WHY_NOT_READ:
             raise PictureError(f"{printable(path)}: {_WHY_NOT_READ[error.errno]}") from error
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = in_one_line(error)
         if isinstance(error, NotReadError):
             raise PictureError(f"{printable(path)}: {page}{reason}; convert it to PNG") from error
+        if isinstance(error, ReadTooMuchError):
+            raise PictureError(
+                f"{printable(path)}: {page}{reason}, as in a bomb; open it in another program and save it anew"
+            ) from error
         if "MAX_TEXT" in reason:
             raise PictureError(
                 f"{printable(path)}: {page}its texts or its profile unpack to more than any picture needs, as in a "
