@@ -101,8 +101,8 @@ def _explain(path: Path, error: Exception) -> str:
     refused = _REFUSED.search(text)
     if refused:
         return (
-            f"{path}: refused, because the pickle asks for `{in_one_line(refused[1])}`, which no weights need and which "
-            "could run code; save model.state_dict() alone, or convert it to .safetensors where you trust it"
+            f"{path}: refused, because the pickle asks for `{in_one_line(refused[1])}`, which no weights need and "
+            "which could run code; save model.state_dict() alone, or convert it to .safetensors where you trust it"
         )
     # The last line is the cause; the lines before are advice for people who call torch.load themselves.
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -12,6 +12,7 @@ from PIL import Image
 
 from colorrt.atomic import in_one_line, printable
 from colorrt.errors import PictureError
+from colorrt.runtime.pictures.libtiff_log import silence_libtiff
 from colorrt.runtime.pictures.metered import ReadTooMuchError
 from colorrt.runtime.pictures.tiff_reading import NotReadError
 
@@ -80,6 +81,7 @@ class _PillowLimitLifted:
     def __enter__(self) -> None:
         with self._lock:
             if self._readers == 0:
+                silence_libtiff()
                 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
                 self._set_aside, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             self._readers += 1

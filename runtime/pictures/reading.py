@@ -38,7 +38,8 @@ __all__ = [
 ]
 
 DEFAULT_MAX_PIXELS = 150_000_000
-"""A small file can unpack to any size. Decoding takes at most 10 bytes a pixel of RGB, 4 of gray, 20 of RGBA."""
+"""A small file can unpack to any size. Decoding takes 10 bytes a pixel of RGB and 4 of gray in JPEG, PNG and TIFF of 8
+bits, at most twice that of 16; up to 24 of RGBA of 16 bits, WebP and JPEG 2000, as measured."""
 
 _SUBFILE_TAG = 254
 _BITS_TAG = 258
@@ -186,6 +187,9 @@ class Pages:
             self._meter.allow()
             image = self._sought(self._frames[number])
             width, height = size_of_page(self._stream, self._frames[number]) if image is None else image.size
+            if not (isinstance(width, int) and isinstance(height, int)):
+                # Of a TIFF whose tag holds several.
+                raise ValueError("its width or height is no whole number")
         self._check_size(width, height, self._of(number))
         return width * height
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Test modules of import mode importlib cannot import their neighbors by name.
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent / "standins")]
-pytest.register_assert_rewrite("colored_files", "engine_plans", "picture_files")
+pytest.register_assert_rewrite("colored_files", "engine_plans", "odd_files", "picture_files")
 
 
 @pytest.fixture(scope="session")
