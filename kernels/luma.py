@@ -81,13 +81,13 @@ def _luma_row(picture: NDArray[Level], row: NDArray[Level]) -> None:
 
 
 @striped
-def _deep_luma_rows(start: int, stop: int, picture: NDArray[np.uint16], plane: NDArray[np.uint16]) -> None:
+def _deep_luma_rows(start: int, stop: int, picture: NDArray[Level], plane: NDArray[Level]) -> None:
     for y in range(start, stop):
         _deep_luma_row(picture[y], plane[y])
 
 
 @inner
-def _deep_luma_row(picture: NDArray[np.uint16], row: NDArray[np.uint16]) -> None:
+def _deep_luma_row(picture: NDArray[Level], row: NDArray[Level]) -> None:
     for x in range(row.size):
         red = np.uint32(np.uint32(picture[3 * x]) * _DEEP_RED)
         green = np.uint32(np.uint32(picture[3 * x + 1]) * _DEEP_GREEN)
