@@ -14,6 +14,7 @@ from colorrt.atomic import in_one_line, printable
 from colorrt.errors import PictureError
 from colorrt.runtime.pictures.libtiff_log import silence_libtiff
 from colorrt.runtime.pictures.metered import ReadTooMuchError
+from colorrt.runtime.pictures.reader_logs import readers_silenced
 from colorrt.runtime.pictures.tiff_reading import NotReadError
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ _WHY_NOT_READ = {
 def picture_errors(path: Path, page: str = "") -> Iterator[None]:
     """Turn whatever goes wrong in reading into a PictureError of one line."""
     try:
-        yield
+        with readers_silenced:
+            yield
     except PictureError:
         raise
     except MemoryError:

@@ -9,8 +9,8 @@ from PIL import Image
 
 from colorrt.runtime.pictures.metadata import TAGS_TO_CARRY, Metadata, descriptive, read_dpi, read_xmp
 from colorrt.runtime.pictures.profiles import profile_of_copy
+from colorrt.runtime.pictures.reader_logs import readers_silenced
 from colorrt.runtime.pictures.sixteen_bits import Levels, unpremultiply
-from colorrt.runtime.pictures.tiff_log import tifffile_silenced
 from colorrt.runtime.pictures.tiff_samples import can_read, read_samples
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def page_numbers(stream: BinaryIO) -> list[int]:
     from tifffile import TiffFile
 
     stream.seek(0)
-    with tifffile_silenced, TiffFile(stream) as file:
+    with readers_silenced, TiffFile(stream) as file:
         kinds = [int(page.aspage().subfiletype) for page in file.pages]
     return [number for number, kind in enumerate(kinds) if number == 0 or not kind & REDUCED_OR_MASK]
 
@@ -45,7 +45,7 @@ def size_of_page(stream: BinaryIO, number: int) -> tuple[int, int]:
 
     # tifffile takes the place where it finds the stream for the beginning of the file.
     stream.seek(0)
-    with tifffile_silenced, TiffFile(stream) as file:
+    with readers_silenced, TiffFile(stream) as file:
         page = _page(file, number)
         return page.imagewidth, page.imagelength
 
@@ -60,7 +60,7 @@ def read_page(stream: BinaryIO, number: int) -> tuple[Levels, Metadata, int]:
 
     # tifffile takes the place where it finds the stream for the beginning of the file.
     stream.seek(0)
-    with tifffile_silenced, TiffFile(stream) as file:
+    with readers_silenced, TiffFile(stream) as file:
         page = _page(file, number)
         levels = _levels(stream, page)
         resolution = [page.tags.valueof(tag, (0, 1)) for tag in (282, 283)]
@@ -97,7 +97,8 @@ def _page(file: TiffFile, number: int) -> TiffPage:
     kind = f"{'/'.join(map(str, {page.bitspersample}))} bits, {page.samplesperpixel} channels"
     if page.dtype not in (np.uint8, np.uint16) or page.photometric not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB):
         raise NotReadError(f"a TIFF of {kind}, photometric {page.photometric}, is not read")
-    if page.imagedepth != 1 or not 1 <= page.samplesperpixel <= 5:
+    least = 3 if page.photometric == _RGB else 1
+    if page.imagedepth != 1 or not least <= page.samplesperpixel <= 5:
         raise NotReadError(f"a TIFF of {kind} and depth {page.imagedepth} is not read")
     return page
 

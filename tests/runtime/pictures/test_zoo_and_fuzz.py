@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from odd_files import bombs_of_text, hostile_files, sound_files
+from picture_files import tiff_bytes
 
 from colorrt.errors import PictureError
 from colorrt.runtime.pictures.metadata import read_xmp
@@ -118,6 +120,21 @@ def test_damaged_bytes_are_a_picture_or_one_line(outcomes: Outcomes, name: str) 
     for number in range(120):
         outcomes.open(f"{number}-{name}", mutated(data, rng))
     assert outcomes.refused
+
+
+def test_color_of_one_channel_is_refused(outcomes: Outcomes) -> None:
+    rng = np.random.default_rng(7621)
+    outcomes.open("a.tif", mutated(sound_files()["RGB.tif"], rng))
+    outcomes.open("b.tif", tiff_bytes(bytes(96), (4, 3), bits=16, photometric=2))
+    assert outcomes.read == []
+
+
+def test_more_samples_than_pillow_takes_are_said_once(outcomes: Outcomes) -> None:
+    whole = bytearray(tiff_bytes(bytes(12), (4, 3)))
+    place = whole.index(struct.pack("<HHI", 277, 4, 1))
+    whole[place + 8 : place + 10] = struct.pack("<H", 2304)
+    outcomes.open("a.tif", bytes(whole))
+    assert outcomes.read == []
 
 
 def test_damaged_xmp_is_a_packet_or_nothing() -> None:

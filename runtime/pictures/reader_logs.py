@@ -1,4 +1,4 @@
-"""tifffile's own words about damaged files, kept from the terminal: ours come as one sentence."""
+"""What Pillow and tifffile log of damaged files, kept from the terminal: ours come as one sentence."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import threading
 import warnings
 
 
-class _TifffileSilenced(logging.Filter):
-    """While a thread is inside, what tifffile logs or warns of on that thread is dropped; others hear theirs."""
+class _ReadersSilenced(logging.Filter):
+    """While a thread is inside, what they log on that thread is dropped; others hear theirs."""
 
     def __init__(self) -> None:
         super().__init__()
         self._inside = threading.local()
-        logging.getLogger("tifffile").addFilter(self)
+        for name in ("tifffile", "PIL.Image", "PIL.PngImagePlugin", "PIL.TiffImagePlugin"):
+            logging.getLogger(name).addFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record goes on."""
@@ -28,4 +29,4 @@ class _TifffileSilenced(logging.Filter):
         self._inside.depth -= 1
 
 
-tifffile_silenced = _TifffileSilenced()
+readers_silenced = _ReadersSilenced()
