@@ -37,6 +37,9 @@ _WHY_NOT_WRITTEN = {
     errno.EROFS: "the disk is read-only; choose another folder",
 }
 
+# Signs; some libraries put whole tables into their messages.
+_LONGEST_REASON = 200
+
 
 def printable(path: Path | str) -> str:
     """Return a path as it can stand in a one-line message: line breaks and undecodable bytes are escaped."""
@@ -139,5 +142,6 @@ def _sync(part: Path) -> None:
 
 
 def in_one_line(reason: object) -> str:
-    """Return what an exception says, in one line; its kind where it says nothing."""
-    return " ".join(str(reason).split()) or type(reason).__name__
+    """Return what an exception says, in one line of 200 signs at most; its kind where it says nothing."""
+    said = " ".join(printable(" ".join(str(reason).split())).split()) or type(reason).__name__
+    return said if len(said) <= _LONGEST_REASON else said[: _LONGEST_REASON - 3] + "..."

@@ -22,6 +22,7 @@ UNIT = 16
 HIGHEST_RENDER_FACTOR = 64
 INPUT, OUTPUT = "luma", "chroma"
 NOT_YET_RUN = "not yet run"
+_LONGEST_INT = 18
 
 # The kernels are compiled with these numbers, and Numba's cache does not notice when another file than the kernel's
 # own changes: whoever changes one clears the cache (see `colorrt.kernels.luma`).
@@ -166,7 +167,7 @@ class Contract:
         damaged.
         """
         try:
-            table = json.loads(text)
+            table = json.loads(text, parse_int=_int)
         except (ValueError, RecursionError) as error:
             raise _damaged(str(error)) from error
         if not isinstance(table, dict) or "colorrt_contract" not in table:
@@ -264,8 +265,18 @@ def _batch(value: list[Any]) -> tuple[int, int | None]:
     raise _damaged(f"batch is {_brief(value)}")
 
 
+def _int(digits: str) -> int:
+    # More digits than a double has are no number of ours, and would not fit into one.
+    if len(digits) > _LONGEST_INT:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
 def _brief(value: object) -> str:
-    return ascii(value)[:40]
+    try:
+        return ascii(value)[:40]
+    except RecursionError:
+        return f"a deeply nested {type(value).__name__}"
 
 
 def _damaged(reason: str) -> ValueError:

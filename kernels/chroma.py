@@ -42,7 +42,8 @@ def render_rgb(
 
     Where a channel would leave black..white, all three differences are scaled by the largest t in 0..1 with
     which none does: luma and hue stay, saturation gives way. Nothing is clipped. Channels are rounded to
-    nearest, and so the luma of the result is `luma` within one level.
+    nearest, and so the luma of the result is `luma` within one level; of 16 bits, green is rounded so that luma comes
+    nearest, and is `luma` itself once more.
 
     luma: (H, W) uint8 or uint16.
     chroma: (2, h, w) float32, U and V in units of white; any h and w. A pixel where U or V is NaN or infinite

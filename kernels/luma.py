@@ -19,18 +19,29 @@ if TYPE_CHECKING:
 # NUMBA_CACHE_DIR or the __pycache__ of this folder is emptied.
 RED_WEIGHT, GREEN_WEIGHT, BLUE_WEIGHT = (round(65536 * weight) for weight in LUMA_OF_RGB)
 
-# 32 bits hold the sum even for uint16 (65535 * 65536 + 32768 < 2**32), and make vectors twice as long as 64.
+# Of 16 bits, in thousandths, as BT.601 has them.
+DEEP_RED_WEIGHT = 299
+DEEP_GREEN_WEIGHT = 587
+DEEP_BLUE_WEIGHT = 114
+
+# 32 bits hold the sums, and make vectors twice as long as 64.
 _RED = np.uint32(RED_WEIGHT)
 _GREEN = np.uint32(GREEN_WEIGHT)
 _BLUE = np.uint32(BLUE_WEIGHT)
 _HALF = np.uint32(32768)
 _SHIFT = np.uint32(16)
+_DEEP_RED = np.uint32(DEEP_RED_WEIGHT)
+_DEEP_GREEN = np.uint32(DEEP_GREEN_WEIGHT)
+_DEEP_BLUE = np.uint32(DEEP_BLUE_WEIGHT)
+_DEEP_HALF = np.uint32(500)
+_THOUSAND = np.uint32(1000)
 
 
 def luma(picture: NDArray[Level]) -> NDArray[Level]:
     """Return the BT.601 luma of a gamma-coded picture.
 
-    Y = (19595 R + 38470 G + 7471 B + 32768) >> 16, bit for bit Pillow's conversion from RGB to L.
+    uint8: Y = (19595 R + 38470 G + 7471 B + 32768) >> 16, bit for bit Pillow's conversion from RGB to L.
+    uint16: Y = (299 R + 587 G + 114 B + 500) // 1000, for 65536ths would be off by a quarter of a level.
 
     picture: (H, W, 3) RGB or (H, W) gray, uint8 or uint16. Gray is returned as it is, copied only if it is
     not C-contiguous.
@@ -50,7 +61,8 @@ def luma(picture: NDArray[Level]) -> NDArray[Level]:
         )
     height, width = picture.shape[:2]
     plane = np.empty((height, width), picture.dtype)
-    _luma_rows(height, readonly_view(picture).reshape(height, 3 * width), plane)
+    rows = _luma_rows if picture.dtype == np.uint8 else _deep_luma_rows
+    rows(height, readonly_view(picture).reshape(height, 3 * width), plane)
     return plane
 
 
@@ -68,3 +80,18 @@ def _luma_row(picture: NDArray[Level], row: NDArray[Level]) -> None:
         green = np.uint32(np.uint32(picture[3 * x + 1]) * _GREEN)
         blue = np.uint32(np.uint32(picture[3 * x + 2]) * _BLUE)
         row[x] = np.uint32(red + green + blue + _HALF) >> _SHIFT
+
+
+@striped
+def _deep_luma_rows(start: int, stop: int, picture: NDArray[Level], plane: NDArray[Level]) -> None:
+    for y in range(start, stop):
+        _deep_luma_row(picture[y], plane[y])
+
+
+@inner
+def _deep_luma_row(picture: NDArray[Level], row: NDArray[Level]) -> None:
+    for x in range(row.size):
+        red = np.uint32(np.uint32(picture[3 * x]) * _DEEP_RED)
+        green = np.uint32(np.uint32(picture[3 * x + 1]) * _DEEP_GREEN)
+        blue = np.uint32(np.uint32(picture[3 * x + 2]) * _DEEP_BLUE)
+        row[x] = np.uint32(red + green + blue + _DEEP_HALF) // _THOUSAND

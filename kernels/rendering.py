@@ -14,7 +14,7 @@ import numpy as np
 
 from colorrt.kernels.arrays import Level
 from colorrt.kernels.compiling import inner, striped
-from colorrt.kernels.luma import BLUE_WEIGHT, GREEN_WEIGHT, RED_WEIGHT
+from colorrt.kernels.luma import DEEP_BLUE_WEIGHT, DEEP_GREEN_WEIGHT, DEEP_RED_WEIGHT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,13 +24,20 @@ if TYPE_CHECKING:
 TILE = 2048
 """Columns of a tile: eight rows of float32 take 64 KB, beside which there is room in any second-level cache."""
 
-# G - Y = -(0.299 (R - Y) + 0.114 (B - Y)) / 0.587, in the luma kernel's weights, so that it finds Y again.
-_GREEN_PER_RED = np.float32(-RED_WEIGHT / GREEN_WEIGHT)
-_GREEN_PER_BLUE = np.float32(-BLUE_WEIGHT / GREEN_WEIGHT)
+# G - Y = -(0.299 (R - Y) + 0.114 (B - Y)) / 0.587.
+_GREEN_PER_RED = np.float32(-DEEP_RED_WEIGHT / DEEP_GREEN_WEIGHT)
+_GREEN_PER_BLUE = np.float32(-DEEP_BLUE_WEIGHT / DEEP_GREEN_WEIGHT)
 
 # JFIF: Cr = 128 + (R - Y) / 1.402, Cb = 128 + (B - Y) / 1.772.
 _CR_PER_RED = np.float32(1.0 / 1.402)
 _CB_PER_BLUE = np.float32(1.0 / 1.772)
+
+# Of 16 bits: luma in thousandths, red and blue to be taken off, and half of green's weight to round by.
+_THOUSAND = np.uint32(1000)
+_DEEP_RED = np.uint32(DEEP_RED_WEIGHT)
+_DEEP_BLUE = np.uint32(DEEP_BLUE_WEIGHT)
+_DEEP_GREEN = np.uint32(DEEP_GREEN_WEIGHT)
+_DEEP_HALF = np.uint32(DEEP_GREEN_WEIGHT // 2)
 
 _ONE = np.float32(1.0)
 _HALF = np.float32(0.5)
@@ -159,6 +166,14 @@ def _levels_of(
 
 
 @inner
+def _green_of(luma: np.uint16, red: np.int32, blue: np.int32) -> np.uint32:
+    # From the rounded others, so that only its own rounding is left in the luma: 0.29 levels. Within gamut red and
+    # blue are half a level off at most, and so it can become neither negative nor more than white.
+    rest = np.uint32(luma) * _THOUSAND - np.uint32(red) * _DEEP_RED - np.uint32(blue) * _DEEP_BLUE
+    return np.uint32(np.uint32(rest + _DEEP_HALF) // _DEEP_GREEN)
+
+
+@inner
 def _color(
     luma: NDArray[Level],
     reds: NDArray[np.float32],
@@ -176,6 +191,14 @@ def _color(
         red = reds[x] + part * (next_reds[x] - reds[x])
         blue = blues[x] + part * (next_blues[x] - blues[x])
         red_levels[x], green_levels[x], blue_levels[x] = _levels_of(level, red, blue, white)
+    if luma.itemsize == 2:
+        _correct_green(luma, red_levels, green_levels, blue_levels)
+
+
+@inner
+def _correct_green(luma: NDArray[Level], reds: NDArray[Level], greens: NDArray[Level], blues: NDArray[Level]) -> None:
+    for x in range(luma.size):
+        greens[x] = _green_of(luma[x], reds[x], blues[x])
 
 
 @inner
@@ -202,6 +225,8 @@ def _color_guided(
         red = reds[x] + part * (next_reds[x] - reds[x]) + red_slope * level
         blue = blues[x] + part * (next_blues[x] - blues[x]) + blue_slope * level
         red_levels[x], green_levels[x], blue_levels[x] = _levels_of(level, red, blue, white)
+    if luma.itemsize == 2:
+        _correct_green(luma, red_levels, green_levels, blue_levels)
 
 
 @inner

@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from colorrt.atomic import in_one_line
 from colorrt.errors import WeightsError
 from colorrt.models.unpickling import unpickle
 
@@ -98,7 +99,7 @@ def _list_some(verb: str, items: list[str]) -> list[str]:
     if not items:
         return []
     rest = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
-    return [f"{verb} {', '.join(items[:_NAMED])}{rest}"]
+    return [f"{verb} {', '.join(in_one_line(item) for item in items[:_NAMED])}{rest}"]
 
 
 def _read_head(path: Path) -> bytes:
@@ -132,6 +133,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
     if not state:
         raise WeightsError(f"{path}: the safetensors file holds no tensors; save a network's state_dict() into it")
+    _check_tensors(path, state)
     return {name: tensor.float() if tensor.dtype in _HALVES else tensor for name, tensor in state.items()}
 
 
@@ -139,7 +141,8 @@ def _check_zip(path: Path) -> None:
     """Refuse zip files that `torch.save` did not write, or that end before their table of contents."""
     try:
         with zipfile.ZipFile(path) as archive:
-            leaves = {name.rpartition("/")[2] for name in archive.namelist()}
+            records = archive.infolist()
+            leaves = {record.filename.rpartition("/")[2] for record in records}
     # Damage raises NotImplementedError, struct.error and others besides BadZipFile.
     except Exception as error:
         raise WeightsError(
@@ -152,6 +155,14 @@ def _check_zip(path: Path) -> None:
     if "data.pkl" not in leaves:
         raise WeightsError(
             f"{path}: this zip archive is not a checkpoint; unpack it and give the .pth or .safetensors file in it"
+        )
+    # torch.save stores records as they are. Deflated, 4 MB become 4 GB; and of shared bytes, many records can be made.
+    if any(record.compress_type != zipfile.ZIP_STORED for record in records) or (
+        sum(record.file_size for record in records) > path.stat().st_size
+    ):
+        raise WeightsError(
+            f"{path}: the checkpoint's records are compressed, as torch.save never writes them and a bomb would be; "
+            "save it anew with torch.save where you trust it"
         )
 
 
@@ -167,13 +178,48 @@ def _state_of(path: Path, content: object) -> dict[str, Tensor]:
         raise WeightsError(f"{path}: the state dict in the checkpoint is empty; save model.state_dict() again")
     strangers = [key for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
     if strangers:
-        named = ", ".join(repr(key) for key in strangers[:_NAMED]) + (", ..." if len(strangers) > _NAMED else "")
+        named = ", ".join(map(_brief, strangers[:_NAMED])) + (", ..." if len(strangers) > _NAMED else "")
         raise WeightsError(
             f"{path}: the checkpoint is not a state dict, because {named} "
             f"{'is not a tensor' if len(strangers) == 1 else 'are not tensors'}; give a bare state dict "
             "or a file with exactly the keys model and opt"
         )
+    _check_tensors(path, content)
     return dict(content)
+
+
+def _check_tensors(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that no network here computes with."""
+    for key, value in state.items():
+        kind = None
+        if value.is_meta:
+            kind = "has no values (a tensor on the meta device)"
+        elif value.layout != torch.strided:
+            kind = f"is sparse ({value.layout})"
+        elif value.is_quantized:
+            kind = f"is quantized ({value.dtype})"
+        elif not value.is_floating_point() and value.dim() > 0:
+            kind = f"is of {value.dtype}"
+        elif value.numel() > _largest_count(value):
+            kind = "repeats values that are stored once"
+        if kind is not None:
+            raise WeightsError(
+                f"{path}: {_brief(key)} in the checkpoint {kind}, and weights are dense tensors of floating-point "
+                "numbers; save the state dict of the network as it was trained"
+            )
+
+
+def _largest_count(value: Tensor) -> int:
+    """Return how many numbers the storage of a tensor holds."""
+    return value.untyped_storage().nbytes() // value.element_size()
+
+
+def _brief(key: object) -> str:
+    """Return a key of a dictionary for a message."""
+    if isinstance(key, str | int | float | bool | None):
+        return in_one_line(repr(key)[:80])
+    # Nested deeply enough, its own words are too much for Python.
+    return f"a key that is a {type(key).__name__}"
 
 
 def _name_kind(path: Path, head: bytes) -> str:
@@ -241,4 +287,4 @@ _STRANGERS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return in_one_line((str(error).strip().splitlines() or [type(error).__name__])[0])

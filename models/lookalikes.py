@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from colorrt.atomic import in_one_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -20,7 +22,7 @@ def describe_stranger(state: Mapping[str, Tensor]) -> str:
     for title, matches in _LOOKALIKES:
         if matches(state):
             return f"the weights look like {title}"
-    shown = ", ".join(list(state)[:_SHOWN])
+    shown = in_one_line(", ".join(key[:60] for key in list(state)[:_SHOWN]))
     return f"the weights are of an unknown network ({len(state)} tensors: {shown}, ...)"
 
 

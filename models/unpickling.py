@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from colorrt.atomic import in_one_line
 from colorrt.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -100,12 +101,12 @@ def _explain(path: Path, error: Exception) -> str:
     refused = _REFUSED.search(text)
     if refused:
         return (
-            f"{path}: refused, because the pickle asks for `{refused[1]}`, which no weights need and which "
-            "could run code; save model.state_dict() alone, or convert it to .safetensors where you trust it"
+            f"{path}: refused, because the pickle asks for `{in_one_line(refused[1])}`, which no weights need and "
+            "which could run code; save model.state_dict() alone, or convert it to .safetensors where you trust it"
         )
     # The last line is the cause; the lines before are advice for people who call torch.load themselves.
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     causes = [line for line in lines if "WeightsUnpickler error" in line] or lines[:1] or [""]
     cause = causes[0].removeprefix("WeightsUnpickler error:").strip()
-    detail = f"{type(error).__name__}: {cause}" if cause else type(error).__name__
+    detail = in_one_line(f"{type(error).__name__}: {cause}" if cause else type(error).__name__)
     return f"{path}: cannot read the checkpoint, cut short or damaged ({detail}); download or copy it again"

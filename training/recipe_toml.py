@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
+from colorrt.atomic import in_one_line
 from colorrt.errors import UsageError
 from colorrt.training.recipe import (
     KINDS,
@@ -36,6 +37,8 @@ _VALUES: dict[str, tuple[type, ...]] = {
     "tuple[int, ...]": (int,),
     "tuple[float, ...]": (float, int),
 }
+# Of any number in a recipe.
+_LARGEST = 10**15
 T = TypeVar("T")
 
 
@@ -59,11 +62,13 @@ def read_recipe(path: Path) -> Recipe:
         raise UsageError(f"{path}: no recipe can be read here ({error.strerror}); give a .toml file") from error
     # Both TOMLDecodeError and UnicodeDecodeError are ValueErrors.
     except ValueError as error:
-        raise UsageError(f"{path}: not a TOML file ({error}); see {EXAMPLE}") from error
+        raise UsageError(f"{path}: not a TOML file ({in_one_line(error)}); see {EXAMPLE}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: it is nested more deeply than any recipe; see {EXAMPLE}") from error
     try:
         return _recipe(table)
     except ValueError as error:
-        raise UsageError(f"{path}: {error}; see {EXAMPLE}") from error
+        raise UsageError(f"{path}: {in_one_line(error)}; see {EXAMPLE}") from error
 
 
 def _recipe(table: dict[str, Any]) -> Recipe:
@@ -77,7 +82,7 @@ def _recipe(table: dict[str, Any]) -> Recipe:
         if name in table:
             part = table.pop(name)
             if not isinstance(part, dict):
-                raise ValueError(f"{name} is a table, [{name}], and cannot be {part!r}")
+                raise ValueError(f"{name} is a table, [{name}], and cannot be {_brief(part)}")
             parts[name] = _build(kind, part, name)
     recipe = _build(Recipe, table, "recipe", parts)
     _check(recipe)
@@ -101,9 +106,11 @@ def _build(kind: type[T], table: dict[str, Any], where: str, parts: dict[str, An
         items = value if annotation.startswith("tuple") and isinstance(value, list) else [value]
         whole = isinstance(value, list) == annotation.startswith("tuple")
         if allowed is None or not whole or any(type(item) not in allowed for item in items):
-            raise ValueError(f"{where}: {name} cannot be {value!r}")
+            raise ValueError(f"{where}: {name} cannot be {_brief(value)}")
         if any(isinstance(item, float) and not math.isfinite(item) for item in items):
-            raise ValueError(f"{where}: {name} = {value!r} is not a finite number")
+            raise ValueError(f"{where}: {name} = {_brief(value)} is not a finite number")
+        if any(isinstance(item, int | float) and abs(item) > _LARGEST for item in items):
+            raise ValueError(f"{where}: {name} = {_brief(value)} is more than {_LARGEST:,}, which no training needs")
         values[name] = tuple(value) if isinstance(value, list) else value
     return kind(**values, **parts)
 
@@ -183,8 +190,8 @@ def _check_stage(stage: Stage) -> None:
     )
     _rule(bool(stage.sources), "stage: sources are empty")
     for source in stage.sources:
-        below = bool(source) and not Path(source).is_absolute()
-        _rule(below, f"stage: sources cannot hold {source!r}, only patterns below the data folder")
+        below = bool(source) and not Path(source).is_absolute() and ".." not in Path(source).parts
+        _rule(below, f"stage: sources cannot hold {_brief(source)}, only patterns below the data folder")
     _rule(
         min(stage.source_weights, default=1) > 0,
         f"stage with source_weights = {list(stage.source_weights)}: not above 0",
@@ -194,8 +201,17 @@ def _check_stage(stage: Stage) -> None:
     _rule(stage.kind == "supervised" or stage.critic_rate > 0, f"stage of kind {stage.kind} needs a critic_rate")
 
 
+def _brief(value: object) -> str:
+    """Return a value for a message."""
+    try:
+        return in_one_line(repr(value)[:80])
+    except (RecursionError, ValueError):
+        # Python writes no numbers of thousands of digits.
+        return f"this {type(value).__name__}"
+
+
 def _choices(where: str, name: str, value: str, choices: tuple[str, ...]) -> None:
-    _rule(value in choices, f"{where}: {name} cannot be {value!r}, but {', '.join(choices)}")
+    _rule(value in choices, f"{where}: {name} cannot be {_brief(value)}, but {', '.join(choices)}")
 
 
 def _rule(holds: bool, fault: str) -> None:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import simplejpeg
 from PIL import Image
 
 from colorrt.atomic import atomic_path, printable
@@ -33,6 +32,8 @@ from colorrt.runtime.jpeg.segments import (
     split_segments,
 )
 from colorrt.runtime.pictures.encoding import encode
+from colorrt.runtime.pictures.guards import picture_errors
+from colorrt.runtime.pictures.jpeg_checks import JpegDamageError, decode_strictly, measure_jpeg
 from colorrt.runtime.pictures.levels import upright
 from colorrt.runtime.pictures.metadata import Metadata, read_metadata
 from colorrt.runtime.pictures.picture import Picture
@@ -93,7 +94,8 @@ def open_jpeg(
 
     Returns None, without `reserve` called, for all that takes the ordinary way, or is refused there with its own
     words: other formats, JPEGs of inks, of R, G, B, of 12 bits, with arithmetic coding or reduced luma, cut off, too
-    large. Returns a `Picture`, or raises as `read_picture` does, if the luma plane turned out to be damaged.
+    large. Returns a `Picture` if the luma plane cannot be decoded alone. Raises PictureError if a part of it is
+    missing.
     """
     if target.suffix.lower() not in JPEG_SUFFIXES:
         return None
@@ -110,6 +112,9 @@ def open_jpeg(
     reserve(frame.width * frame.height)
     try:
         luma = upright(decode_luma(encoded), orientation)
+    except JpegDamageError as error:
+        with picture_errors(source):
+            raise JpegDamageError(str(error)) from error
     except ValueError:
         return read_picture(source, max_pixels)
     if orientation >= 5:
@@ -119,14 +124,18 @@ def open_jpeg(
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return a file that begins as a JPEG. Raises OSError, and ValueError when it does not."""
+    """Return the first picture of a file that begins as a JPEG, and nothing of what lies behind it.
+
+    Raises OSError, and ValueError when it does not, or is what `measure_jpeg` refuses.
+    """
     if not path.is_file():
         raise ValueError("it is not a regular file")
     with path.open("rb") as stream:
-        beginning = stream.read(3)
-        if beginning != b"\xff\xd8\xff":
+        if stream.read(3) != b"\xff\xd8\xff":
             raise ValueError("it does not begin like a JPEG")
-        return beginning + stream.read()
+        size = measure_jpeg(stream)
+        stream.seek(0)
+        return stream.read(size)
 
 
 def luma_step(segments: list[Segment], frame: Frame) -> tuple[int, int] | None:
@@ -140,8 +149,7 @@ def luma_step(segments: list[Segment], frame: Frame) -> tuple[int, int] | None:
 
 def decode_luma(encoded: bytes) -> NDArray[np.uint8]:
     """Decode the luma plane, (H, W), as it is stored. Raises ValueError when the file is damaged or cut off."""
-    plane: NDArray[np.uint8] = simplejpeg.decode_jpeg(encoded, "GRAY")
-    return plane[..., 0]
+    return decode_strictly(encoded)[..., 0]
 
 
 def metadata_of(segments: list[Segment], frame: Frame) -> tuple[Metadata, int]:

@@ -73,6 +73,8 @@ def mark_of(stream: BinaryIO) -> str | None:
         if b"avif" in beginning[8:] or b"avis" in beginning[8:]:
             return "AVIF"
         return "HEIF" if beginning[8:12] in _HEIF_BRANDS else None
+    if beginning.startswith(b"RIFF") and beginning[8:12] == b"WEBP":
+        return "WEBP"
     return next((name for mark, name in _MARKS.items() if beginning.startswith(mark)), None)
 
 

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from colorrt.atomic import printable
+from colorrt.atomic import in_one_line, printable
 from colorrt.errors import PictureError
+from colorrt.runtime.pictures.libtiff_log import silence_libtiff
+from colorrt.runtime.pictures.metered import ReadTooMuchError
+from colorrt.runtime.pictures.reader_logs import readers_silenced
 from colorrt.runtime.pictures.tiff_reading import NotReadError
 
 if TYPE_CHECKING:
@@ -33,7 +36,8 @@ _WHY_NOT_READ = {
 def picture_errors(path: Path, page: str = "") -> Iterator[None]:
     """Turn whatever goes wrong in reading into a PictureError of one line."""
     try:
-        yield
+        with readers_silenced:
+            yield
     except PictureError:
         raise
     except MemoryError:
@@ -45,9 +49,13 @@ def picture_errors(path: Path, page: str = "") -> Iterator[None]:
         # Anything: on damaged files Pillow's decoders raise nearly every exception there is.
         if isinstance(error, OSError) and error.errno in _WHY_NOT_READ:
             raise PictureError(f"{printable(path)}: {_WHY_NOT_READ[error.errno]}") from error
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = in_one_line(error)
         if isinstance(error, NotReadError):
             raise PictureError(f"{printable(path)}: {page}{reason}; convert it to PNG") from error
+        if isinstance(error, ReadTooMuchError):
+            raise PictureError(
+                f"{printable(path)}: {page}{reason}, as in a bomb; open it in another program and save it anew"
+            ) from error
         if "MAX_TEXT" in reason:
             raise PictureError(
                 f"{printable(path)}: {page}its text or its profile decompresses to more than any picture needs, like "
@@ -75,6 +83,7 @@ class _PillowLimitLifted:
     def __enter__(self) -> None:
         with self._lock:
             if self._readers == 0:
+                silence_libtiff()
                 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
                 self._set_aside, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             self._readers += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ _WHITE_IS_ZERO = 0
 _UNSIGNED = (1,)
 
 # Pixels that are copied at a time.
-_BAND = 1 << 22
+_BAND = 1 << 20
 
 
 def read_levels(image: Image.Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -92,37 +93,42 @@ def _sixteen_bits(image: Image.Image) -> NDArray[np.uint16]:
     return ~levels if _tag(image, _PHOTOMETRIC_TAG) == _WHITE_IS_ZERO else levels
 
 
-def _array(image: Image.Image, dtype: type[np.uint8] | type[np.uint16]) -> NDArray[Any]:
-    """Return the levels of a gray image, copied band by band: asked for all at once, Pillow holds them twice more."""
-    levels = np.empty((image.height, image.width), dtype)
+def _bands(image: Image.Image) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield first row and levels of band after band: asked for all at once, Pillow holds them twice more."""
     rows = max(1, _BAND // image.width)
     for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        levels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+        yield top, np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
+
+
+def _array(image: Image.Image, dtype: type[np.uint8] | type[np.uint16]) -> NDArray[Any]:
+    levels = np.empty((image.height, image.width), dtype)
+    for top, band in _bands(image):
+        levels[top : top + len(band)] = band
     return levels
 
 
 def _from_integers(image: Image.Image) -> NDArray[Any]:
-    values = np.asarray(image)
-    if _tag(image, _BITS_TAG) == (32,) and _tag(image, _SAMPLE_FORMAT_TAG, _UNSIGNED) == _UNSIGNED:
-        values = values.view(np.uint32)
-    largest = int(values.max())
-    if largest > 65535:
-        return np.rint(values.clip(0) * (65535 / largest)).astype(np.uint16)
-    if largest <= 255 and isinstance(image, TiffImagePlugin.TiffImageFile):
-        return values.clip(0).astype(np.uint8)
-    return values.clip(0).astype(np.uint16)
+    unsigned = _tag(image, _BITS_TAG) == (32,) and _tag(image, _SAMPLE_FORMAT_TAG, _UNSIGNED) == _UNSIGNED
+    dtype = np.uint32 if unsigned else np.int32
+    largest = max(int(band.view(dtype).max()) for _, band in _bands(image))
+    small = largest <= 255 and isinstance(image, TiffImagePlugin.TiffImageFile)
+    levels = np.empty((image.height, image.width), np.uint8 if small else np.uint16)
+    for top, band in _bands(image):
+        values = band.view(dtype).clip(0)
+        levels[top : top + len(band)] = np.rint(values * (65535 / largest)) if largest > 65535 else values
+    return levels
 
 
 def _from_floats(image: Image.Image) -> NDArray[np.uint16]:
-    values = np.asarray(image)
-    largest = float(values.max(initial=0, where=np.isfinite(values)))
+    largest = max(float(band.max(initial=0, where=np.isfinite(band))) for _, band in _bands(image))
     # Sharpening and resampling overshoot white a little, never to twice of it.
     white = next((white for white in (1.0, 255.0, 65535.0) if largest < 2 * white), largest)
-    levels = np.nan_to_num(values / np.float32(white), nan=0.0).clip(0, 1)
-    if _tag(image, _PHOTOMETRIC_TAG) == _WHITE_IS_ZERO:
-        levels = 1 - levels
-    return np.rint(levels * np.float32(65535)).astype(np.uint16)
+    negative = _tag(image, _PHOTOMETRIC_TAG) == _WHITE_IS_ZERO
+    levels = np.empty((image.height, image.width), np.uint16)
+    for top, band in _bands(image):
+        values = np.nan_to_num(band / np.float32(white), nan=0.0).clip(0, 1)
+        levels[top : top + len(band)] = np.rint((1 - values if negative else values) * np.float32(65535))
+    return levels
 
 
 def _tag(image: Image.Image, tag: int, default: object = None) -> object:

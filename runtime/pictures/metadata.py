@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 from colorrt.runtime.pictures.profiles import profile_of_copy
 
 # What describes the picture. The rest says how the file stored it, and would mislead in another file.
-_TAGS_TO_CARRY = (
+TAGS_TO_CARRY = (
     ExifTags.Base.DocumentName,
     ExifTags.Base.ImageDescription,
     ExifTags.Base.Make,
@@ -42,9 +42,7 @@ _STORAGE_IN_XMP = (
     b"|photoshop:ColorMode|photoshop:ICCProfile|xmp:Thumbnails|exif:ColorSpace"
 )
 _STORAGE_ATTRIBUTE = re.compile(rb"\s(?:" + _STORAGE_IN_XMP + rb")\s*=\s*(?:\"[^\"]*\"|'[^']*')")
-_STORAGE_ELEMENT = re.compile(
-    rb"<(?P<name>" + _STORAGE_IN_XMP + rb")(?:\s[^<>]*)?(?:/>|>.*?</(?P=name)\s*>)", re.DOTALL
-)
+_STORAGE_TAG = re.compile(rb"<(?P<close>/?)(?P<name>" + _STORAGE_IN_XMP + rb")(?P<rest>(?:\s[^<>]*)?/?)>")
 _ORIENTATION_IN_XMP = re.compile(rb"(\btiff:Orientation(?:\s*=\s*[\"']|\s*>\s*))[2-8]\b")
 
 
@@ -89,7 +87,7 @@ def _exif(image: Image.Image) -> tuple[bytes | None, int]:
 def descriptive(tags: Image.Exif) -> bytes | None:
     """Return a block (from its "Exif" on) of the tags that describe the picture, None if there are none."""
     kept = Image.Exif()
-    for tag in _TAGS_TO_CARRY:
+    for tag in TAGS_TO_CARRY:
         if tag in tags:
             value = tags[tag]
             # Pillow reads a byte as a letter, and writes letters beyond ASCII as question marks.
@@ -118,8 +116,31 @@ def read_xmp(found: object) -> bytes | None:
         found = found.encode("utf-8", "replace")
     if not isinstance(found, bytes) or (b"xmpmeta" not in found and b"rdf:RDF" not in found):
         return None
-    packet = _STORAGE_ATTRIBUTE.sub(b"", _STORAGE_ELEMENT.sub(b"", found.rstrip(b"\0")))
+    packet = _STORAGE_ATTRIBUTE.sub(b"", _without_storage(found.rstrip(b"\0")))
     return _ORIENTATION_IN_XMP.sub(rb"\g<1>1", packet)
+
+
+def _without_storage(packet: bytes) -> bytes:
+    """Return an XMP packet without the elements of storage; what is opened and not closed stays.
+
+    One pass, for a packet may open a hundred thousand elements and close none.
+    """
+    tags = list(_STORAGE_TAG.finditer(packet))
+    closes: dict[bytes, int] = {}
+    ends: list[int] = []
+    # From behind: where the next end tag of each name ends.
+    for tag in reversed(tags):
+        name = tag["name"]
+        if tag["close"]:
+            closes[name] = tag.end()
+        ends.append(tag.end() if tag["rest"].endswith(b"/") else closes.get(name, 0))
+    kept = []
+    place = 0
+    for tag, end in zip(tags, reversed(ends), strict=True):
+        if not tag["close"] and end and tag.start() >= place:
+            kept.append(packet[place : tag.start()])
+            place = end
+    return b"".join([*kept, packet[place:]])
 
 
 def _xmp(image: Image.Image) -> object:

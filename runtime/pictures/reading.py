@@ -5,19 +5,23 @@ from __future__ import annotations
 import errno
 import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from colorrt.atomic import printable
+from colorrt.atomic import in_one_line, printable
 from colorrt.errors import PictureError
+from colorrt.runtime.pictures.declared_size import declared_size
 from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES, formats_to_try, mark_of, why_unknown
 from colorrt.runtime.pictures.guards import picture_errors, pillow_limit_lifted
+from colorrt.runtime.pictures.jpeg_checks import JpegBombError, check_jpeg, measure_jpeg
 from colorrt.runtime.pictures.levels import read_levels, upright
 from colorrt.runtime.pictures.metadata import Metadata, read_metadata
+from colorrt.runtime.pictures.metered import MeteredStream
 from colorrt.runtime.pictures.picture import Picture
 from colorrt.runtime.pictures.sixteen_bits import Levels, is_cut, read_both_bytes
+from colorrt.runtime.pictures.tiff_layout import BadLayoutError, Layout, read_layout
 from colorrt.runtime.pictures.tiff_reading import REDUCED_OR_MASK, NotReadError, page_numbers, read_page, size_of_page
 
 if TYPE_CHECKING:
@@ -34,7 +38,8 @@ __all__ = [
 ]
 
 DEFAULT_MAX_PIXELS = 150_000_000
-"""A small file can unpack to any size. Decoding takes at most 10 bytes a pixel of RGB, 4 of gray, 20 of RGBA."""
+"""A small file can unpack to any size. Decoding takes 10 bytes a pixel of RGB and 4 of gray in JPEG, PNG and TIFF of 8
+bits, at most twice that of 16; up to 24 of RGBA of 16 bits, WebP and JPEG 2000, as measured."""
 
 _SUBFILE_TAG = 254
 _BITS_TAG = 258
@@ -100,25 +105,78 @@ class Pages:
     """
 
     def __init__(self, stream: BinaryIO, path: Path, max_pixels: int | None) -> None:
-        self._stream = stream
+        self._meter = MeteredStream(stream)
+        self._stream = cast("BinaryIO", self._meter)
         self._path = path
         self._max_pixels = max_pixels
+        self._encoded_bytes = 0
         mark = mark_of(stream)
+        layout = self._check_before_decoders(mark, stream)
         self._formats = formats_to_try(path.suffix, mark)
         self._frames = [0]
         self._image: Image.Image | None = None
         self._beyond_pillow: set[int] = set()
+        if layout is not None:
+            self._meter.hidden = layout.hidden
+            if layout.is_big_endian_bigtiff:
+                self._frames = page_numbers(self._stream)
+                self._beyond_pillow = set(self._frames)
+                return
         try:
             self._image = self._opened()
         except UnidentifiedImageError as error:
             # Pillow refuses a TIFF as a whole if it does not read its first page.
-            reason = why_unknown(mark, self._formats) if mark != "TIFF" else _why_not_tiff(stream)
+            reason = why_unknown(mark, self._formats) if mark != "TIFF" else _why_not_tiff(self._stream)
             if reason is not None:
                 raise PictureError(f"{printable(path)}: {reason}") from error
-            self._frames = page_numbers(stream)
+            self._frames = page_numbers(self._stream)
             self._beyond_pillow = set(self._frames)
         if isinstance(self._image, TiffImagePlugin.TiffImageFile):
-            self._frames, self._beyond_pillow = _frames(self._image)
+            self._frames, self._beyond_pillow = _frames(self._image, self._meter)
+
+    def _check_before_decoders(self, mark: str | None, stream: BinaryIO) -> Layout | None:
+        """Refuse what would take a decoder's time or memory before it can be asked for its size.
+
+        Returns the layout of a TIFF.
+        """
+        size = declared_size(stream, mark)
+        if size is not None:
+            self._check_size(*size, "")
+            self._meter.allow(size[0] * size[1])
+        try:
+            if mark == "JPEG":
+                self._encoded_bytes = measure_jpeg(stream)
+            layout = read_layout(stream) if mark == "TIFF" else None
+        except (BadLayoutError, JpegBombError) as error:
+            raise PictureError(
+                f"{printable(self._path)}: {error}; open it in another program and save it anew"
+            ) from error
+        except ValueError:
+            # Decoders tell it in their own words.
+            return None
+        if layout is not None and self._max_pixels is not None and sum(layout.pixels) > self._max_pixels:
+            self._check_claims(layout)
+        return layout
+
+    def _check_claims(self, layout: Layout) -> None:
+        # A little is shared by some writers who round counts up.
+        if layout.claimed > 1.1 * layout.covered:
+            raise PictureError(
+                f"{printable(self._path)}: its {len(layout.pixels)} pages have {sum(layout.pixels):,} pixels and share "
+                "what they are stored in, as in a bomb; if you trust the file, raise the limit with --max-pixels"
+            )
+
+    def _check_size(self, width: int, height: int, page: str) -> None:
+        if width < 1 or height < 1:
+            raise PictureError(
+                f"{printable(self._path)}: {page}it has no pixels ({width} x {height}), and is damaged; "
+                "copy it again from its source"
+            )
+        if self._max_pixels is not None and width * height > self._max_pixels:
+            raise PictureError(
+                f"{printable(self._path)}: {page}its {width} x {height} = {width * height:,} pixels are "
+                f"more than the limit of {self._max_pixels:,}; if you trust the file, raise the limit with --max-pixels"
+            )
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -126,20 +184,21 @@ class Pages:
     def pixels(self, number: int) -> int:
         """Return width x height of a page. Raises PictureError if that is above the limit, or cannot be told."""
         with picture_errors(self._path, self._of(number)), pillow_limit_lifted:
+            self._meter.allow()
             image = self._sought(self._frames[number])
             width, height = size_of_page(self._stream, self._frames[number]) if image is None else image.size
-        if self._max_pixels is not None and width * height > self._max_pixels:
-            raise PictureError(
-                f"{printable(self._path)}: {self._of(number)}its {width} x {height} = {width * height:,} pixels are "
-                f"more than the limit of {self._max_pixels:,}; if you trust the file, raise the limit with --max-pixels"
-            )
+            if not (isinstance(width, int) and isinstance(height, int)):
+                # Of a TIFF whose tag holds several.
+                raise ValueError("its width or height is no whole number")
+        self._check_size(width, height, self._of(number))
         return width * height
 
     def read(self, number: int) -> Picture:
         """Decode a page. Raises PictureError if it has too many pixels or is damaged."""
-        self.pixels(number)
+        pixels = self.pixels(number)
         frame = self._frames[number]
         with picture_errors(self._path, self._of(number)), pillow_limit_lifted:
+            self._meter.allow(pixels)
             image = self._sought(frame)
             if image is None:
                 levels, metadata, orientation = read_page(self._stream, frame)
@@ -148,6 +207,9 @@ class Pages:
             kind = "JPEG" if image.format == "MPO" else image.format or ""
             compressed = kind == "TIFF" and _tag(image, _COMPRESSION_TAG) != _UNCOMPRESSED
             levels, metadata, orientation = self._decoded(image, frame)
+            if kind == "JPEG":
+                self._stream.seek(0)
+                check_jpeg(self._stream.read(self._encoded_bytes or -1))
             if len(self) == 1:
                 # Its pixels have become levels: a second copy would double the memory of a large picture.
                 self._image = None
@@ -199,18 +261,19 @@ def _why_not_tiff(stream: BinaryIO) -> str | None:
     try:
         size_of_page(stream, 0)
     except NotReadError as error:
-        return f"{error}; convert it to PNG"
+        return f"{in_one_line(error)}; convert it to PNG"
     except Exception:
         return why_unknown("TIFF", [])
     return None
 
 
-def _frames(image: TiffImagePlugin.TiffImageFile) -> tuple[list[int], set[int]]:
+def _frames(image: TiffImagePlugin.TiffImageFile, stream: MeteredStream) -> tuple[list[int], set[int]]:
     """Return the numbers of the frames that are pages, neither previews nor masks, and which Pillow does not read."""
     frames = []
     beyond_pillow = set()
     number = 0
     while True:
+        stream.allow()
         try:
             image.seek(number)
         except EOFError:
@@ -224,6 +287,7 @@ def _frames(image: TiffImagePlugin.TiffImageFile) -> tuple[list[int], set[int]]:
             if number == 0 or not (isinstance(kind, int) and kind & REDUCED_OR_MASK):
                 frames.append(number)
         number += 1
+    stream.allow()
     image.seek(0)
     return frames, beyond_pillow
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from colorrt.runtime.pictures.metadata import Metadata, descriptive, read_dpi, read_xmp
+from colorrt.runtime.pictures.metadata import TAGS_TO_CARRY, Metadata, descriptive, read_dpi, read_xmp
 from colorrt.runtime.pictures.profiles import profile_of_copy
+from colorrt.runtime.pictures.reader_logs import readers_silenced
 from colorrt.runtime.pictures.sixteen_bits import Levels, unpremultiply
+from colorrt.runtime.pictures.tiff_samples import can_read, read_samples
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from tifffile import TiffFile, TiffPage
 
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
@@ -31,7 +34,7 @@ def page_numbers(stream: BinaryIO) -> list[int]:
     from tifffile import TiffFile
 
     stream.seek(0)
-    with TiffFile(stream) as file:
+    with readers_silenced, TiffFile(stream) as file:
         kinds = [int(page.aspage().subfiletype) for page in file.pages]
     return [number for number, kind in enumerate(kinds) if number == 0 or not kind & REDUCED_OR_MASK]
 
@@ -42,7 +45,7 @@ def size_of_page(stream: BinaryIO, number: int) -> tuple[int, int]:
 
     # tifffile takes the place where it finds the stream for the beginning of the file.
     stream.seek(0)
-    with TiffFile(stream) as file:
+    with readers_silenced, TiffFile(stream) as file:
         page = _page(file, number)
         return page.imagewidth, page.imagelength
 
@@ -57,12 +60,9 @@ def read_page(stream: BinaryIO, number: int) -> tuple[Levels, Metadata, int]:
 
     # tifffile takes the place where it finds the stream for the beginning of the file.
     stream.seek(0)
-    with TiffFile(stream) as file:
+    with readers_silenced, TiffFile(stream) as file:
         page = _page(file, number)
-        levels = _levels(page)
-        tags = Image.Exif()
-        tags.endian, tags.bigtiff = file.byteorder, file.is_bigtiff
-        tags.load_from_fp(stream, page.offset)
+        levels = _levels(stream, page)
         resolution = [page.tags.valueof(tag, (0, 1)) for tag in (282, 283)]
         inch = 2.54 if page.tags.valueof(296) == _CENTIMETERS else 1.0
         dpi = read_dpi([inch * up / down if down else 0 for up, down in resolution])
@@ -72,7 +72,24 @@ def read_page(stream: BinaryIO, number: int) -> tuple[Levels, Metadata, int]:
             dpi = (dpi[1], dpi[0])
         profile = profile_of_copy(page.tags.valueof(34675), gray=levels.pixels.ndim == 2)
         packet = read_xmp(page.tags.valueof(700))
-        return levels, Metadata(descriptive(tags), dpi, profile, packet), orientation
+        return levels, Metadata(_description(stream, file, page), dpi, profile, packet), orientation
+
+
+def _description(stream: BinaryIO, file: TiffFile, page: TiffPage) -> bytes | None:
+    tags = Image.Exif()
+    tags.endian, tags.bigtiff = file.byteorder, file.is_bigtiff
+    try:
+        if file.is_bigtiff and file.byteorder == ">":
+            # Pillow takes it for a TIFF. Tags of the page itself are had without it, those of the camera are not.
+            for tag in TAGS_TO_CARRY:
+                if tag in page.tags:
+                    tags[tag] = page.tags.valueof(tag)
+        else:
+            tags.load_from_fp(stream, page.offset)
+        return descriptive(tags)
+    except Exception:
+        # Damaged metadata must not cost the picture.
+        return None
 
 
 def _page(file: TiffFile, number: int) -> TiffPage:
@@ -80,12 +97,16 @@ def _page(file: TiffFile, number: int) -> TiffPage:
     kind = f"{'/'.join(map(str, {page.bitspersample}))} bits, {page.samplesperpixel} channels"
     if page.dtype not in (np.uint8, np.uint16) or page.photometric not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB):
         raise NotReadError(f"a TIFF of {kind}, photometric {page.photometric}, is not read")
-    if page.imagedepth != 1 or page.samplesperpixel > 5:
+    least = 3 if page.photometric == _RGB else 1
+    if page.imagedepth != 1 or not least <= page.samplesperpixel <= 5:
         raise NotReadError(f"a TIFF of {kind} and depth {page.imagedepth} is not read")
     return page
 
 
-def _levels(page: TiffPage) -> Levels:
+def _samples(stream: BinaryIO, page: TiffPage) -> NDArray[Any]:
+    """Return the samples of a page, (H, W, channels)."""
+    if can_read(page):
+        return read_samples(stream, page)
     try:
         array = page.asarray()
     except ValueError as error:
@@ -97,7 +118,11 @@ def _levels(page: TiffPage) -> Levels:
             ) from error
         raise
     samples = array.reshape(page.imagelength, page.imagewidth, -1) if page.axes != "SYX" else np.moveaxis(array, 0, -1)
-    samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
+    return samples.astype(samples.dtype.newbyteorder("="), copy=False)
+
+
+def _levels(stream: BinaryIO, page: TiffPage) -> Levels:
+    samples = _samples(stream, page)
     colors = 3 if page.photometric == _RGB else 1
     pixels = np.ascontiguousarray(samples[..., :colors] if colors == 3 else samples[..., 0])
     if page.photometric == _MIN_IS_WHITE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 from typing import cast
 
@@ -27,6 +28,11 @@ ABOUT_CUDA = re.compile(r"cuda|cudnn|cublas|\bgpu\b", re.IGNORECASE)
 PREAMBLE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed: ?)?")
 
 
+def count_cores() -> int:
+    """Return on how many cores this process may run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class OrtSession:
     """A session on ONNX Runtime. Any number of threads may call `run`."""
 
@@ -42,7 +48,8 @@ class OrtSession:
         settings = ort.SessionOptions()
         settings.log_severity_level = QUIET
         if options.threads is not None:
-            settings.intra_op_num_threads = options.threads
+            # Idle threads wait in loops: more of them than cores would take all the time from each other.
+            settings.intra_op_num_threads = min(options.threads, count_cores())
             settings.inter_op_num_threads = 1
         try:
             session = ort.InferenceSession(str(artifact.path), settings, providers=[provider])

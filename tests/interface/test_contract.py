@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -217,3 +218,64 @@ def test_damaged_engine_is_named(name: str, value: object) -> None:
 def test_table_that_is_none_is_named(name: str) -> None:
     with pytest.raises(ValueError, match=f"damaged .{name} is 'much'"):
         Contract.from_json(changed(**{name: "much"}))
+
+
+DIGITS = "9" * 400
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        changed(saturation=0).replace('"saturation": 0', f'"saturation": {DIGITS}'),
+        changed(saturation=0).replace('"saturation": 0', f'"saturation": -{DIGITS}'),
+        changed(saturation=0).replace('"saturation": 0', f'"saturation": {"9" * 5000}'),
+        changed(parity={"photos": 1, "mean": 0, "worst": 0}).replace('"mean": 0', f'"mean": {DIGITS}'),
+        changed(opset=0).replace('"opset": 0', f'"opset": {DIGITS}'),
+        changed(render_factor=0).replace('"render_factor": 0', f'"render_factor": {DIGITS}'),
+        changed(batch=[1, 0]).replace("[1, 0]", f"[1, {DIGITS}]"),
+        changed(saturation=1e308).replace("1e+308", "1e999"),
+        changed(model=0).replace('"model": 0', '"model": ' + "[" * 900 + "]" * 900),
+        changed(model=0).replace('"model": 0', '"model": ' + "[" * 90_000 + "]" * 90_000),
+        changed(batch="\x1b[31m\n" * 900),
+        PLAIN.to_json().replace('"fp32"', '"\\ud800"').replace('"lite"', "3"),
+    ],
+    ids=lambda text: text[:0],
+)
+def test_hostile_contract_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(ValueError, match="its contract is damaged") as caught:
+        Contract.from_json(text)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+
+
+def test_seeded_damage_to_a_contract_is_a_contract_or_one_line() -> None:
+    rng = random.Random(20)
+    pieces = [
+        "[",
+        "]",
+        "{",
+        "}",
+        "1e999",
+        "-",
+        "null",
+        '"',
+        ",",
+        "9" * 400,
+        "\\ud800",
+        "true",
+        ":",
+        "\x00",
+        "0x1",
+        "NaN",
+    ]
+    text = PLAIN.to_json()
+    refused = []
+    for _ in range(3000):
+        place, length = rng.randrange(len(text)), rng.choice((0, 0, 1, 1, 8))
+        damaged = text[:place] + rng.choice(pieces) + text[place + length :]
+        try:
+            Contract.from_json(damaged).to_json()
+        except ValueError as error:
+            refused.append(str(error))
+    assert len(refused) > 1000
+    assert all(said.isprintable() and len(said) < 400 for said in refused)

@@ -10,12 +10,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RED, GREEN, BLUE = 19595 / 65536, 38470 / 65536, 7471 / 65536
+RED, GREEN, BLUE = 0.299, 0.587, 0.114
 
 
 def luma(picture: NDArray[Any]) -> NDArray[Any]:
     """(H, W, 3) integers -> (H, W), in exact integers."""
     red, green, blue = (picture[..., i].astype(np.int64) for i in range(3))
+    if picture.dtype == np.uint16:
+        return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint16)
     return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(picture.dtype)
 
 

@@ -271,6 +271,7 @@ def test_warm_up_leaves_nothing_to_compile() -> None:
         if type(value).__name__ in ("Kernel", "Striped")
     }
     assert set(kernels) == {
+        "_deep_luma_rows",
         "_luma_rows",
         "_resize_rows",
         "_tame",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -212,3 +213,74 @@ def test_trial_takes_few_steps_of_small_squares(tiny_recipe: Recipe) -> None:
     small = shrink(large, 5, 0.5)
     assert {(stage.size, stage.batch, stage.steps, stage.images) for stage in small.stages} == {(96, 4, 5, 0)}
     assert shrink(large, None, 1.0) is large
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1e300",
+        "-1e300",
+        "9" * 31,
+        "9" * 400,
+        "9" * 4400,
+        "nan",
+        "[" * 900 + "]" * 900,
+        "[" * 99_000,
+        '"\x1b[31m' + "x" * 9000 + '"',
+    ],
+    ids=lambda value: f"{value[:5]}{len(value)}",
+)
+@pytest.mark.parametrize("field", ["seed = 7", "batch = 4", "weight_decay = 0.01"])
+def test_numbers_that_no_training_needs_are_refused(change: Changer, field: str, value: str) -> None:
+    text = change.original.read_text(encoding="utf-8")
+    name, _, _ = field.partition(" ")
+    old = next((line for line in text.splitlines() if line.startswith(f"{name} = ")), None)
+    if old is None:
+        old = "[optimizer]"
+        said = refusal(change(old, f"{old}\n{name} = {value}"))
+    else:
+        said = refusal(change(old, f"{name} = {value}"))
+    assert said.isprintable()
+    assert len(said) < 400
+
+
+@pytest.mark.parametrize("source", ["../../*", "..", "a/../../b", "a/..", "/etc/*", ""])
+def test_sources_stay_below_the_data_folder(change: Changer, source: str) -> None:
+    text = change.original.read_text(encoding="utf-8")
+    old = next(line for line in text.splitlines() if line.startswith("sources = "))
+    assert "patterns below the data folder" in refusal(change(old, f'sources = ["{source}"]'))
+
+
+def test_seeded_damage_to_a_recipe_is_a_recipe_or_one_line(recipe_toml: Path, tmp_path: Path) -> None:
+    text = recipe_toml.read_text(encoding="utf-8")
+    rng = random.Random(20)
+    pieces = [
+        "[",
+        "]]",
+        "1e300",
+        "-",
+        '"',
+        "=",
+        "9" * 40,
+        "\n[a.b]\n",
+        "true",
+        "\x00",
+        "nan",
+        "{",
+        "..",
+        "'''",
+        "1979-05-27",
+    ]
+    path = tmp_path / "damaged.toml"
+    refused = []
+    for _ in range(800):
+        place, length = rng.randrange(len(text)), rng.choice((0, 0, 1, 1, 8))
+        path.write_text(text[:place] + rng.choice(pieces) + text[place + length :], encoding="utf-8")
+        try:
+            recipe = read_recipe(path)
+        except UsageError as error:
+            refused.append(str(error))
+        else:
+            assert all(stage.count_steps(1000) > 0 for stage in recipe.stages)
+    assert len(refused) > 300
+    assert all(said.isprintable() and len(said) < len(str(path)) + 400 for said in refused)

@@ -110,7 +110,9 @@ def test_provider_that_silently_falls_back_is_an_error(tiny_onnx: Path, monkeypa
         open_session(read_artifact(tiny_onnx), SessionOptions("cuda"))
 
 
-def test_threads_are_those_asked_for(tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_are_those_asked_for_as_far_as_there_are_cores(
+    tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[int] = []
     real = onnxruntime.InferenceSession
 
@@ -119,9 +121,10 @@ def test_threads_are_those_asked_for(tiny_onnx: Path, monkeypatch: pytest.Monkey
         return real(path, options, providers=providers)
 
     monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.InferenceSession", spy)
-    for threads in (1, 3, None):
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.count_cores", lambda: 4)
+    for threads in (1, 3, 2000, None):
         open_session(read_artifact(tiny_onnx), SessionOptions(threads=threads)).run(squares())
-    assert seen == [1, 3, 0]
+    assert seen == [1, 3, 4, 0]
 
 
 @pytest.mark.parametrize("threads", [0, -2])
