@@ -15,6 +15,7 @@ from colorrt.atomic import in_one_line, printable
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.jobs import Job, Names, exists
+from colorrt.runtime.marking import mark_of
 from colorrt.runtime.paint import Paint
 from colorrt.runtime.passage import Frame, Reserve
 from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
@@ -47,7 +48,7 @@ class Settings:
     """How pictures are colored and written.
 
     `saturation`: None takes the model's own. `quality`: 1..100. `lossless_luma`: JPEGs keep their coded luma bit for
-    bit, and only JPEGs are colored.
+    bit, and only JPEGs are colored. `mark`: results say in their XMP that they were colored, see `marked_xmp`.
     """
 
     saturation: float | None = None
@@ -55,6 +56,7 @@ class Settings:
     overwrite: bool = False
     max_pixels: int | None = DEFAULT_MAX_PIXELS
     lossless_luma: bool = False
+    mark: bool = True
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -141,7 +143,9 @@ class PicturePassage:
             page = frame.content.page
             where = "" if page is None else f"page {page.number + 1} of {page.count}: "
             raise PictureError(f"{printable(self._job.source)}: {where}{error}") from error
-        return frame.content, paint
+        if not self._settings.mark:
+            return frame.content, paint
+        return frame.content.marked(mark_of(self._colorizer, self._job.source, self._settings.saturation)), paint
 
     def _check_target(self) -> None:
         if not self._settings.overwrite and exists(self._job.target):

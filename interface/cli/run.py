@@ -63,6 +63,9 @@ def run(
             "--quality is that of chroma alone.",
         ),
     ] = False,
+    no_mark: Annotated[
+        bool, typer.Option("--no-mark", help="Do not write into the XMP of each result that it was colored, and how.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write again what exists already.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads; all cores if not given.")] = None,
@@ -98,7 +101,9 @@ def run(
     with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
         colorizer.choose_saturation(saturation)
         _make_output(output, jobs)
-        settings = Settings(saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma)
+        settings = Settings(
+            saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma, not no_mark
+        )
         if not quiet:
             say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
         with _Progress(jobs, hidden=quiet) as progress:
