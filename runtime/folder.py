@@ -20,6 +20,7 @@ from colorrt.runtime.paint import Paint
 from colorrt.runtime.passage import Frame, Reserve
 from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
 from colorrt.runtime.pipeline import run_passages
+from colorrt.runtime.signing import Credentials, signed
 from colorrt.runtime.stills import Sheet, read_stills, write_stills
 
 TOO_LARGE = "there is not enough memory for a picture of this size; close other programs or reduce it first"
@@ -49,6 +50,7 @@ class Settings:
 
     `saturation`: None takes the model's own. `quality`: 1..100. `lossless_luma`: JPEGs keep their coded luma bit for
     bit, and only JPEGs are colored. `mark`: results say in their XMP that they were colored, see `marked_xmp`.
+    `credentials`: who signs them, see `load_credentials`; None signs nothing.
     """
 
     saturation: float | None = None
@@ -57,6 +59,7 @@ class Settings:
     max_pixels: int | None = DEFAULT_MAX_PIXELS
     lossless_luma: bool = False
     mark: bool = True
+    credentials: Credentials | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -120,7 +123,9 @@ class PicturePassage:
     def write(self, colored: Iterator[tuple[Frame[Sheet], NDArray[np.float32]]]) -> None:
         """Write the copy, whole or not at all. Raises PictureError."""
         make_folder(self._job.target.parent)
-        write_stills(self._job.target, map(self._paint, colored), self._settings.quality)
+        mark = mark_of(self._colorizer, self._job.source, self._settings.saturation)
+        with signed(self._job.target, self._job.source, mark, self._settings.credentials) as path:
+            write_stills(path, map(self._paint, colored), self._settings.quality)
 
     def end(self, error: Exception | None) -> Result:
         """Tell what became of the picture."""

@@ -66,6 +66,14 @@ def run(
     no_mark: Annotated[
         bool, typer.Option("--no-mark", help="Do not write into the XMP of each result that it was colored, and how.")
     ] = False,
+    sign: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            help="Sign each result with Content Credentials (C2PA): files with the certificates, the signer's first, "
+            "and the private key, both PEM.",
+            metavar="CERT KEY",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write again what exists already.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads; all cores if not given.")] = None,
@@ -92,8 +100,10 @@ def run(
     from colorrt.runtime.folder import Settings, color_jobs
     from colorrt.runtime.jobs import plan_jobs
     from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
+    from colorrt.runtime.signing import load_credentials
 
     jobs = plan_jobs(sources, output, overwrite=overwrite)
+    credentials = load_credentials(*sign) if sign else None
     for path in (report, sheet):
         check_result_file(path, [job.source for job in jobs], to_be_made=output)
     if not quiet:
@@ -102,7 +112,7 @@ def run(
         colorizer.choose_saturation(saturation)
         _make_output(output, jobs)
         settings = Settings(
-            saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma, not no_mark
+            saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma, not no_mark, credentials
         )
         if not quiet:
             say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
