@@ -24,8 +24,8 @@ from colorrt.errors import (
 
 if TYPE_CHECKING:
     from colorrt.export.exporting import export_network
+    from colorrt.runtime.api import Colorizer
     from colorrt.runtime.artifact import read_artifact
-    from colorrt.runtime.colorizer import Colorizer
 
 __version__ = version("colorrt")
 __all__ = [
@@ -47,7 +47,7 @@ __all__ = [
 
 # Loaded when first asked for: `import colorrt` stays quick and never pulls in numba, onnxruntime or torch.
 _LAZY = {
-    "Colorizer": "colorrt.runtime.colorizer",
+    "Colorizer": "colorrt.runtime.api",
     "export_network": "colorrt.export.exporting",
     "read_artifact": "colorrt.runtime.artifact",
 }

@@ -17,7 +17,7 @@ from colorrt.contract import UNIT, Contract, Device, Upsampling, check_render_fa
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.paint import Paint
-from colorrt.runtime.pictures.reading import read_picture
+from colorrt.runtime.pictures.in_memory import PictureLike, is_float, levels_of, to_floats
 from colorrt.runtime.sessions.opening import open_session
 from colorrt.runtime.sessions.session import Session, SessionOptions
 from colorrt.runtime.shipped import SHIPPED_RENDER_FACTOR, shipped_artifact
@@ -86,21 +86,22 @@ class Colorizer:
         """Side of the square that the network sees, in pixels."""
         return UNIT * self.render_factor
 
-    def colorize(self, picture: str | Path | NDArray[Any], saturation: float | None = None) -> NDArray[Any]:
+    def colorize(self, picture: PictureLike, saturation: float | None = None) -> NDArray[Any]:
         """Colorize one picture.
 
-        `picture`: a path, or an array H x W or H x W x 3, uint8 or uint16 (of a color picture only the luma is
-        used). `saturation`: factor on the guessed chroma (equation 11 of Salmona et al. 2022), 0..10; None takes
-        the model's own. Returns H x W x 3 in the dtype of the picture; its BT.601 luma is that of the picture
-        within rounding.
+        `picture`: a path; the bytes of a picture file; an image of Pillow (turned upright if its EXIF says how); or
+        an array H x W or H x W x 3 of uint8, uint16 or floats in 0..1. Of a color picture only the luma is used,
+        alpha is not. `saturation`: factor on the guessed chroma (equation 11 of Salmona et al. 2022), 0..10; None
+        takes the model's own. Returns H x W x 3 in the dtype of the picture (floats in 0..1 again, by way of 16
+        bits); its BT.601 luma is that of the picture within rounding.
 
-        Raises PictureError when the file cannot be read or the network answers nothing finite, ModelError when it
-        fails, UsageError for impossible arrays or saturation.
+        Raises PictureError when the file or image cannot be read or the network answers nothing finite, ModelError
+        when it fails, UsageError for arrays of other shapes, dtypes and ranges, or an impossible saturation.
         """
         saturation = self.choose_saturation(saturation)
-        pixels = read_picture(Path(picture)).pixels if isinstance(picture, str | Path) else picture
-        square = self.see(pixels)
-        return self.render(square, self.guess([square])[0], saturation)
+        square = self.see(levels_of(picture))
+        color = self.render(square, self.guess([square])[0], saturation)
+        return to_floats(color, picture.dtype) if isinstance(picture, np.ndarray) and is_float(picture) else color
 
     def chroma(self, luma: NDArray[Any]) -> NDArray[np.float32]:
         """Guess the chroma planes of a luma plane.

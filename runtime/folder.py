@@ -18,10 +18,12 @@ from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.history import History, Journals, Skip
 from colorrt.runtime.jobs import Job, Names, exists
 from colorrt.runtime.journal import Identity, Making, Row
+from colorrt.runtime.marking import mark_of
 from colorrt.runtime.paint import Paint
 from colorrt.runtime.passage import Frame, Reserve, StoppedError
 from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
 from colorrt.runtime.pipeline import run_passages
+from colorrt.runtime.signing import Credentials, signed
 from colorrt.runtime.stills import Sheet, read_stills, write_stills
 
 TOO_LARGE = "there is not enough memory for a picture of this size; close other programs or reduce it first"
@@ -55,7 +57,8 @@ class Settings:
     """How pictures are colored and written.
 
     `saturation`: None takes the model's own. `quality`: 1..100. `lossless_luma`: JPEGs keep their coded luma bit for
-    bit, and only JPEGs are colored.
+    bit, and only JPEGs are colored. `mark`: results say in their XMP that they were colored, see `marked_xmp`.
+    `credentials`: who signs them, see `load_credentials`; None signs nothing.
     """
 
     saturation: float | None = None
@@ -63,6 +66,8 @@ class Settings:
     overwrite: bool = False
     max_pixels: int | None = DEFAULT_MAX_PIXELS
     lossless_luma: bool = False
+    mark: bool = True
+    credentials: Credentials | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -103,6 +108,8 @@ def make_making(colorizer: Colorizer, settings: Settings) -> Making:
         str(colorizer.upsample),
         settings.quality,
         settings.lossless_luma,
+        settings.mark,
+        settings.credentials is not None,
         version("colorrt"),
     )
 
@@ -156,7 +163,9 @@ class PicturePassage:
     def write(self, colored: Iterator[tuple[Frame[Sheet], NDArray[np.float32]]]) -> None:
         """Write the copy, whole or not at all. Raises PictureError."""
         make_folder(self._job.target.parent)
-        write_stills(self._job.target, map(self._paint, colored), self._settings.quality)
+        mark = mark_of(self._colorizer, self._job.source, self._settings.saturation)
+        with signed(self._job.target, self._job.source, mark, self._settings.credentials) as path:
+            write_stills(path, map(self._paint, colored), self._settings.quality)
 
     def end(self, error: Exception | None) -> Result:
         """Tell what became of the picture, and enter it into the journal."""
@@ -185,7 +194,9 @@ class PicturePassage:
             page = frame.content.page
             where = "" if page is None else f"page {page.number + 1} of {page.count}: "
             raise PictureError(f"{printable(self._job.source)}: {where}{error}") from error
-        return frame.content, paint
+        if not self._settings.mark:
+            return frame.content, paint
+        return frame.content.marked(mark_of(self._colorizer, self._job.source, self._settings.saturation)), paint
 
     def _check_target(self) -> None:
         if self._settings.overwrite or not exists(self._job.target):

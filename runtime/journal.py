@@ -34,6 +34,8 @@ class Making:
     upsample: str
     quality: int
     lossless_luma: bool
+    mark: bool
+    signed: bool
     version: str
 
     def like(self, other: Making) -> bool:

@@ -7,7 +7,7 @@ and the pixels under way are bounded. What an input is, a still, a TIFF of pages
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -26,7 +26,7 @@ Guess = Callable[[list[Square]], NDArray[np.float32]]
 
 def run_passages(
     passages: Iterable[Passage[Content, Ended]], guess: Guess, batch: int = 1, budget: PixelBudget | None = None
-) -> Iterator[Ended]:
+) -> Generator[Ended, None, None]:
     """Take every passage from its source to its sink; yield what became of each, in order, as it ends.
 
     guess: squares to chroma (N x 2 x S x S float32), called from the caller's thread alone. batch: the most squares at

@@ -15,6 +15,7 @@ from colorrt.runtime.pictures.colored import Colored
 from colorrt.runtime.pictures.picture import Picture
 from colorrt.runtime.pictures.reading import open_pages
 from colorrt.runtime.pictures.writing import holds_pages, output_suffix, write_pages, write_picture
+from colorrt.runtime.provenance.mark import marked_xmp
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from colorrt.runtime.paint import Paint
     from colorrt.runtime.passage import Reserve
+    from colorrt.runtime.provenance.mark import Mark
 
 
 class Still(Protocol):
@@ -38,6 +40,9 @@ class Still(Protocol):
 
     def suffix(self, wanted: str) -> str:
         """Return the suffix that the copy gets, if one with the suffix `wanted` is asked for."""
+
+    def marked(self, mark: Mark) -> Still:
+        """Return this still with a mark that its copy will carry where its format can, see `marked_xmp`."""
 
     def save(self, path: Path, paint: Paint, quality: int) -> None:
         """Write the copy, whole or not at all. Raises PictureError."""
@@ -58,6 +63,10 @@ class PictureStill:
     def suffix(self, wanted: str) -> str:
         """See `output_suffix`."""
         return output_suffix(self.picture, wanted)
+
+    def marked(self, mark: Mark) -> PictureStill:
+        """See `Still`."""
+        return PictureStill(replace(self.picture, xmp=marked_xmp(self.picture.xmp, mark)))
 
     def save(self, path: Path, paint: Paint, quality: int) -> None:
         """See `write_picture`."""
@@ -83,6 +92,13 @@ class Sheet:
 
     still: Still
     page: Page | None = None
+
+    def marked(self, mark: Mark) -> Sheet:
+        """Return this sheet with a mark that its copy will carry, see `Still`."""
+        page = self.page
+        if page is not None:
+            page = replace(page, picture=replace(page.picture, xmp=marked_xmp(page.picture.xmp, mark)))
+        return Sheet(self.still.marked(mark), page)
 
 
 def read_stills(

@@ -72,6 +72,23 @@ def run(
             rich_help_panel=RESULTS,
         ),
     ] = False,
+    no_mark: Annotated[
+        bool,
+        typer.Option(
+            "--no-mark",
+            help="Do not write into the XMP of each result that it was colored, and how.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = False,
+    sign: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            help="Sign each result with Content Credentials (C2PA): PEM files with the certificates, the signer's "
+            "first, and the private key.",
+            metavar="CERT KEY",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -130,12 +147,14 @@ def run(
     from colorrt.runtime.jobs import plan_jobs, take_shard
     from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
     from colorrt.runtime.searching import LeftOut
+    from colorrt.runtime.signing import load_credentials
 
     folder = _output_of(output)
     left_out: list[LeftOut] = []
     jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
     if shard is not None:
         jobs = take_shard(jobs, *_numbers_of(shard))
+    credentials = load_credentials(*sign) if sign else None
     for path in (report, sheet):
         check_result_file(path, [job.source for job in jobs], to_be_made=folder)
         _check_no_result(path, jobs)
@@ -147,7 +166,9 @@ def run(
     with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
         colorizer.choose_saturation(saturation)
         _make_output(folder, jobs)
-        settings = Settings(saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma)
+        settings = Settings(
+            saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma, not no_mark, credentials
+        )
         if not quiet:
             say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
         try:

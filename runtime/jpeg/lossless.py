@@ -42,9 +42,11 @@ from colorrt.runtime.jpeg.still import (
     metadata_of,
     read_bytes,
 )
+from colorrt.runtime.jpeg.xmp_segments import with_xmp
 from colorrt.runtime.pictures.levels import upright
 from colorrt.runtime.pictures.profiles import profile_of_copy
 from colorrt.runtime.pictures.reading import read_picture
+from colorrt.runtime.provenance.mark import marked_xmp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from colorrt.runtime.paint import Paint
+    from colorrt.runtime.provenance.mark import Mark
 
 _ICC = b"ICC_PROFILE\0"
 _LOSSY = "color it without --lossless-luma"
@@ -79,6 +82,10 @@ class LosslessStill:
     def suffix(self, wanted: str) -> str:
         """Return the suffix that was wanted: that of a JPEG."""
         return wanted
+
+    def marked(self, mark: Mark) -> LosslessStill:
+        """Return this still with a mark in its XMP."""
+        return replace(self, header=with_xmp(self.header, lambda packet: marked_xmp(packet, mark)))
 
     def save(self, path: Path, paint: Paint, quality: int) -> None:
         """Write the JPEG with its own luma, and chroma from `paint`, which is upright as `luma` is.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ from colorrt.runtime.pictures.levels import upright
 from colorrt.runtime.pictures.metadata import Metadata, read_metadata
 from colorrt.runtime.pictures.picture import Picture
 from colorrt.runtime.pictures.reading import read_picture
+from colorrt.runtime.provenance.mark import marked_xmp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from colorrt.runtime.paint import Paint
+    from colorrt.runtime.provenance.mark import Mark
 
 JPEG_SUFFIXES = frozenset({".jfif", ".jpe", ".jpeg", ".jpg"})
 """Lower case, with dot."""
@@ -79,6 +81,10 @@ class JpegStill:
     def suffix(self, wanted: str) -> str:
         """Return the suffix that was wanted: a JPEG was opened for a JPEG."""
         return wanted
+
+    def marked(self, mark: Mark) -> JpegStill:
+        """Return this still with a mark in its XMP."""
+        return replace(self, picture=replace(self.picture, xmp=marked_xmp(self.picture.xmp, mark)))
 
     def save(self, path: Path, paint: Paint, quality: int) -> None:
         """Write luma and the planes of chroma. Raises what `write_planes` raises."""

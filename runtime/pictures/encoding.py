@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, PngImagePlugin
 
 from colorrt.runtime.pictures.colored import Colored, bands_of, in_8_bits
+from colorrt.runtime.provenance.boxes import xmp_box
+from colorrt.runtime.provenance.jpeg_xmp import xmp_payloads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +25,6 @@ PNG_LEVEL = 1
 FULL_CHROMA_QUALITY = 90
 
 _LONGEST_SEGMENT = 65533
-_XMP_MARK = b"http://ns.adobe.com/xap/1.0/\0"
 _IPTC_MARK = b"Photoshop 3.0\x008BIM\x04\x04\0\0"
 
 
@@ -43,10 +44,10 @@ def encode(image: Image.Image, kind: str, picture: Picture, quality: int) -> byt
 
 
 def jpeg_segments(picture: Picture) -> bytes:
-    """Return the segments that carry a picture's XMP and IPTC in a JPEG; what is too long for one is left out."""
+    """Return the segments that carry a picture's XMP and IPTC in a JPEG; IPTC too long for one is left out."""
     segments = b""
     if picture.xmp is not None:
-        segments += _segment(0xE1, _XMP_MARK + picture.xmp)
+        segments += b"".join(_segment(0xE1, payload) for payload in xmp_payloads(picture.xmp))
     if picture.iptc is not None:
         padded = picture.iptc + bytes(len(picture.iptc) % 2)
         segments += _segment(0xED, _IPTC_MARK + struct.pack(">I", len(picture.iptc)) + padded)
@@ -85,6 +86,8 @@ def _with_options(image: Image.Image, kind: str, picture: Picture, quality: int,
         options["exif"] = exif
     stream = io.BytesIO()
     image.save(stream, format=kind, **options)
+    if kind == "JPEG2000" and picture.xmp is not None:
+        stream.write(xmp_box(picture.xmp))
     return stream.getvalue()
 
 

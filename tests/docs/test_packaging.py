@@ -179,7 +179,7 @@ def test_installed_package_is_found_from_the_checkout(installed: Path, reader: P
     python = installed / BIN / "python"
     script = "from colorrt import Colorizer; print(Colorizer.__module__, __import__('colorrt').__file__)"
     module, file = run([python, "-c", script], reader).split()
-    assert module == "colorrt.runtime.colorizer"
+    assert module == "colorrt.runtime.api"
     assert Path(file).is_relative_to(installed)
 
 

@@ -31,7 +31,7 @@ LARGEST_README = 6 * 1024
 
 SHORT = {"doctor", "eval", "export", "info", "models", "run", "verify"}
 """Commands that take seconds on the samples: they run, unless they name what a reader has to bring."""
-BROUGHT = re.compile(r".*\.(pth|plan)|(artistic|mine|runs/).*|[A-Z_]{3,}")
+BROUGHT = re.compile(r".*\.(pth|plan)|(artistic|mine|runs/|runtime/).*|[A-Z_]{3,}")
 NEEDED = {"export": ("torch", "onnx"), "eval": ("skimage", "matplotlib"), "verify": ("skimage",)}
 """Packages of extras that a short command needs; without them it is parsed only."""
 NEEDED_BY_PYTHON = ("torch",)
@@ -79,6 +79,9 @@ def find_verb(words: tuple[str, ...]) -> tuple[str, Any, list[str]]:
     while rest and rest[0] in getattr(command, "commands", {}):
         name = rest.pop(0)
         command = command.commands[name]
+    # A group runs its first command when none is named.
+    if rest and rest[0].startswith("-") and rest[0] != "--help" and name == "bench":
+        name, command = next(iter(command.commands.items()))
     return name, command, rest
 
 
@@ -145,7 +148,7 @@ def test_documents_have_commands_that_run() -> None:
 def test_commands_of_the_documents_leave_what_they_say(reader: Path) -> None:
     for command in (one for one in shell_commands(README) if is_short(one) and one.words[1] == "run"):
         call(["-c", "from colorrt.cli import main; main()", *command.words[1:]], reader)
-    assert {path.name for path in (reader / "out").iterdir()} == {"bank.jpg", "street.jpg"}
+    assert {path.name for path in (reader / "out").glob("[!.]*")} == {"bank.jpg", "street.jpg"}
     assert (reader / "old-color.jpg").is_file()
 
 

@@ -175,4 +175,4 @@ def test_folder_without_pictures_and_shards_says_what_to_name(evaluate: Command,
     (tmp_path / "texts/a.txt").write_text("Dear all,", encoding="utf-8")
     message = error(evaluate("texts"), 2)
     assert message.startswith("error: texts holds no pictures (")
-    assert message.endswith("; name a folder of photos or of tar archives of them, or one such archive")
+    assert message.endswith("; name a folder of photographs or of tar shards of them, or one such shard")

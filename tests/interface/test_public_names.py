@@ -56,7 +56,20 @@ def test_public_name_resolves_and_is_documented(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["close", "backend", "chroma", "colorize", "contract", "guess", "render", "see", "size"]
+    "name",
+    [
+        "close",
+        "backend",
+        "chroma",
+        "colorize",
+        "colorize_file",
+        "colorize_many",
+        "contract",
+        "guess",
+        "render",
+        "see",
+        "size",
+    ],
 )
 def test_public_part_of_the_colorizer_is_documented(name: str) -> None:
     assert inspect.getdoc(inspect.getattr_static(colorrt.Colorizer, name))
@@ -66,6 +79,11 @@ def test_colorizer_takes_these_arguments() -> None:
     takes = ["artifact", "render_factor", "device", "threads", "upsample"]
     assert list(inspect.signature(colorrt.Colorizer).parameters) == takes
     assert list(inspect.signature(colorrt.Colorizer.colorize).parameters) == ["self", "picture", "saturation"]
+    assert list(inspect.signature(colorrt.Colorizer.colorize_file).parameters) == [
+        "self", "source", "target", "saturation", "quality", "overwrite", "max_pixels", "lossless_luma", "mark",
+    ]  # fmt: skip
+    many = inspect.signature(colorrt.Colorizer.colorize_many).parameters
+    assert list(many) == ["self", "pictures", "saturation", "return_errors"]
     assert list(inspect.signature(colorrt.Colorizer.chroma).parameters) == ["self", "luma"]
 
 

@@ -114,12 +114,29 @@ def test_unreadable_picture_is_a_picture_error(colorizer: Colorizer, tmp_path: P
         np.zeros((4, 4, 1), np.uint8),
         np.zeros((0, 4), np.uint8),
         np.zeros(4, np.uint8),
-        np.zeros((4, 4), np.float32),
+        np.full((4, 4), 1.5, np.float32),
+        np.full((4, 4), -0.1),
+        np.array([[0.5, np.nan]]),
+        np.zeros((0, 4), np.float32),
+        np.zeros((4, 4), np.complex64),
         np.zeros((4, 4), np.int64),
         [[1, 2], [3, 4]],
         None,
     ],
-    ids=["alpha", "one channel", "empty", "row", "float", "int64", "list", "None"],
+    ids=[
+        "alpha",
+        "one channel",
+        "empty",
+        "row",
+        "above 1",
+        "below 0",
+        "NaN",
+        "no float",
+        "complex",
+        "int64",
+        "list",
+        "None",
+    ],
 )
 def test_what_is_no_picture_is_a_usage_error(colorizer: Colorizer, picture: Any) -> None:
     with pytest.raises(UsageError, match="this is not a picture: "):
@@ -179,7 +196,7 @@ def test_network_without_a_finite_number_is_told_from_a_picture(make_onnx: Calla
     nan = float("nan")
     with (
         Colorizer(make_onnx(tmp_path / "nan.onnx", offset=(nan, nan)), render_factor=1) as colorizer,
-        pytest.raises(PictureError, match="the network answered with no finite number"),
+        pytest.raises(PictureError, match="the network returned no finite value"),
     ):
         colorizer.colorize(RAMP)
 

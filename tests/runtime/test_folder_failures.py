@@ -82,7 +82,7 @@ def test_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path: Path, mon
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(PictureError, match=r"out: this folder cannot be made \(Permission denied\); name another"):
+    with pytest.raises(PictureError, match=r"out: this folder cannot be created \(Permission denied\); name another"):
         make_folder(tmp_path / "out")
 
 
@@ -132,7 +132,7 @@ def test_network_without_a_finite_number_fails_each_picture_by_name(
     with Colorizer(make_onnx(tmp_path / "nan.onnx", offset=(nan, nan)), render_factor=1) as colorizer:
         results = color(colorizer, photos, tmp_path / "out")
     assert outcomes(results) == [FAILED] * 6
-    assert str(results[0].reason).startswith(f"{photos / '1.jpg'}: the network answered with no finite number")
+    assert str(results[0].reason).startswith(f"{photos / '1.jpg'}: the network returned no finite value")
 
 
 def test_failing_network_ends_the_run_and_keeps_what_is_done(

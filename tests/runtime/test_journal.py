@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from colorrt.runtime.colorizer import Colorizer
 
-MAKING = Making("lite", "ab" * 32, 16, 1.0, "guided", 95, False, "0.1.0")
+MAKING = Making("lite", "ab" * 32, 16, 1.0, "guided", 95, False, True, False, "0.1.0")
 TEXT = st.text(max_size=20)
 IDENTITIES = st.builds(Identity, st.integers(0, 2**60), st.integers(0, 2**62), st.text("0123456789abcdef", max_size=64))
 ROWS = st.builds(
@@ -114,7 +114,7 @@ def test_replaced_scan_is_colored_again(
     assert outcomes(run(colorizer, photos, tmp_path / "out")) == [SKIPPED] * 6
 
 
-@pytest.mark.parametrize("settings", [{"saturation": 0.5}, {"quality": 60}])
+@pytest.mark.parametrize("settings", [{"saturation": 0.5}, {"quality": 60}, {"mark": False}])
 def test_results_of_other_settings_are_said_and_made_anew_on_demand(
     colorizer: Colorizer, photos: Path, tmp_path: Path, settings: dict[str, Any]
 ) -> None:

@@ -50,7 +50,7 @@ def test_paint_has_the_saturation_asked_for(tiny_onnx: Path, square: Square, chr
         assert colorizer.paint(square, chroma, 0.5).saturation == 0.5
         with pytest.raises(UsageError, match="outside 0"):
             colorizer.paint(square, chroma, 11)
-        with pytest.raises(PictureError, match="no finite number"):
+        with pytest.raises(PictureError, match="no finite value"):
             colorizer.paint(square, np.full_like(chroma, np.nan))
 
 

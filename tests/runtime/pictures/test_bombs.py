@@ -272,7 +272,7 @@ def test_declared_size_of_a_stump_is_unknown(data: bytes) -> None:
 
 def test_page_without_width_is_refused_and_has_no_levels(tmp_path: Path) -> None:
     body = struct.pack("<HHH", 16, 16, 16) + bytes(18)
-    tags = {257: 4, 258: 8, 259: 1, 262: 2, 273: 16, 278: 4, 279: 16, 284: 2}
+    tags = {257: 4, 258: 8, 259: 1, 262: 2, 273: 16, 277: 3, 278: 4, 279: 16, 284: 2}
     folder = struct.pack("<H", len(tags))
     for tag, value in tags.items():
         folder += struct.pack("<HHII", tag, 4 if tag in (257, 273, 278, 279) else 3, 3 if tag == 258 else 1, value)

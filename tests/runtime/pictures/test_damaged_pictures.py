@@ -17,7 +17,7 @@ from tifffile import TiffFile
 
 from colorrt.errors import PictureError
 from colorrt.runtime.pictures.reading import PICTURE_SUFFIXES, read_picture
-from colorrt.runtime.stills import Document, open_still
+from colorrt.runtime.stills import open_still
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,12 +119,12 @@ def test_jpeg_that_would_be_gray_in_part_is_refused(
 ) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(photograph(**options))
-    open_still(path, tmp_path / target, None, lambda _: None)
+    open_still(path, tmp_path / target)
 
     path.write_bytes(damage(photograph(**options)))
 
     with pytest.raises(PictureError, match=r"damaged or cut off \(Corrupt JPEG data") as caught:
-        open_still(path, tmp_path / target, None, lambda _: None)
+        open_still(path, tmp_path / target)
     assert_sentence(caught.value, path)
     assert "Corrupt JPEG data" in refusal(path)
 
@@ -139,8 +139,7 @@ def test_padding_in_front_of_the_end_of_a_jpeg_is_no_damage(tmp_path: Path, padd
     path.write_bytes(whole[:-2] + padding + whole[-2:])
 
     assert np.array_equal(read_picture(path).pixels, levels)
-    still = open_still(path, tmp_path / "a-color.jpg", None, lambda _: None)
-    assert not isinstance(still, Document)
+    still = open_still(path, tmp_path / "a-color.jpg")
     assert np.array_equal(still.luma, levels)
 
 
@@ -166,7 +165,7 @@ def test_tifffile_says_nothing_of_its_own(tmp_path: Path) -> None:
     logger = logging.getLogger("tifffile")
     heard: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]  # a handler of its own is longer
     logger.addHandler(handler)
     try:
         refusal(path)

@@ -78,7 +78,7 @@ def test_big_endian_bigtiff_of_floats_is_refused_for_what_it_is(tmp_path: Path) 
 def test_samples_are_those_that_were_written(
     tmp_path: Path, order: str, bigtiff: bool, planar: str, dtype: type[np.generic], options: dict[str, Any]
 ) -> None:
-    levels = np.random.default_rng(2).integers(0, np.iinfo(dtype).max, (23, 37, 3)).astype(dtype)  # type: ignore[type-var]
+    levels = np.random.default_rng(2).integers(0, np.iinfo(dtype).max, (23, 37, 3)).astype(dtype)  # type: ignore[type-var]  # dtype is one of two
     stored = np.moveaxis(levels, -1, 0) if planar == "separate" else levels
     path = tmp_path / "a.tif"
     imwrite(path, stored, photometric="rgb", planarconfig=planar, byteorder=order, bigtiff=bigtiff, **options)
