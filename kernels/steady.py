@@ -42,6 +42,8 @@ class Steadied:
     """(S, S), 0..1: as it came in."""
     back: NDArray[np.float32]
     """(2, s, s): flow to the frame before, pixels down and across of s x s, s at most SIDE."""
+    onward: NDArray[np.float32]
+    """(2, s, s): flow from the frame before to this one."""
     begins_shot: bool
     """Whether this is the first frame of all, or a cut lies before it."""
 
@@ -191,6 +193,7 @@ class Steadier:
         )
         own = np.ascontiguousarray(self._planes[slot].transpose(2, 0, 1))
         back = np.ascontiguousarray(self._back[slot].transpose(2, 0, 1))
+        onward = np.ascontiguousarray(self._onward[(frame - 1) % slots].transpose(2, 0, 1))
         if begins or self._anchor is None:
             self._anchor = begin_memory(own[2], mean)
         else:
@@ -199,7 +202,7 @@ class Steadier:
         correction = mean - own[:2]
         whole = np.stack([resize_plane(plane, self._size, self._size) for plane in correction])
         self._due += 1
-        return Steadied(pending.chroma + whole, pending.chroma, pending.luma, back, begins)
+        return Steadied(pending.chroma + whole, pending.chroma, pending.luma, back, onward, begins)
 
     def _is_cut(self, frame: int, last: int) -> bool:
         """Return whether a cut lies before a frame, as far as the frames up to `last` tell."""
