@@ -77,7 +77,7 @@ class Steadiness:
 
     def __init__(self) -> None:
         self._raw, self._steady, self._gray = (
-            _Sums(*np.zeros((3, 2)), np.zeros((len(DILATIONS), 2))) for _ in range(3)
+            _Sums(np.zeros(2), np.zeros(2), np.zeros(2), np.zeros((len(DILATIONS), 2))) for _ in range(3)
         )
         self._last: Steadied | None = None
         self._last_small: tuple[NDArray[np.float32], ...] = ()
@@ -98,12 +98,8 @@ class Steadiness:
             _find_visible(onward, handed_over(frame.back), mask)
             former = (self._last.raw, self._last.chroma)
             for k, (sums, chroma) in enumerate(versions):
-                _add_flicker(
-                    handed_over(self._last.luma),
-                    handed_over(frame.luma),
-                    *map(handed_over, (former[k], chroma)),
-                    sums.flicker,
-                )
+                before, after = handed_over(former[k]), handed_over(chroma)
+                _add_flicker(handed_over(self._last.luma), handed_over(frame.luma), before, after, sums.flicker)
                 planes = slice(2 * k, 2 * k + 2)
                 before, after = np.stack(self._last_small[planes]), np.stack(small[planes])
                 _add_warp(onward, mask, before, after, sums.warp)
@@ -170,7 +166,7 @@ def _add_flicker(
     total, count = 0.0, 0
     for y in range(luma.shape[0]):
         change, pixels = _change_of_row(luma_before, luma, before, chroma, y)
-        total += change
+        total += float(change)
         count += pixels
     if count:
         sums[0] += total / count * (_WHITE / 2.0)
