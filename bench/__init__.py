@@ -1,1 +1,1 @@
-"""Measurements, as commands anyone can run: quality on color photographs, speed side by side."""
+"""Speed, as commands anyone can run: latency by stage, batch and render factor, side by side."""

@@ -38,12 +38,12 @@ def build_artifact(
             weights, render_factor, graph, precision=precision, attention=form, overwrite=True, say=say
         )
         return made.path
-    from colorrt.export.engine import build_engine
-    from colorrt.export.engine_order import Order
+    from colorrt.export.engine.build import build_engine
+    from colorrt.export.engine.request import BuildRequest
 
     graph = folder / f"rf{render_factor}-for-engines.onnx"
     if not graph.exists():
         export_network(weights, render_factor, graph, target="tensorrt", say=say)
-    order = Order(precision=precision, backend=backend, batch=batch)
+    request = BuildRequest(precision=precision, backend=backend, batch=batch)
     plan = folder / f"rf{render_factor}-{backend}-{precision}.plan"
-    return build_engine(graph, plan, order, overwrite=True, say=say).path
+    return build_engine(graph, plan, request, overwrite=True, say=say).path

@@ -20,9 +20,9 @@ from colorrt.bench.timing import DEVICE_CLOCK, HOST_CLOCK, Times
 from colorrt.contract import FLAVORS, UNIT, Contract
 from colorrt.errors import BackendError, ColorrtError, UsageError
 from colorrt.runtime.colorizer import Colorizer
-from colorrt.runtime.flavors import find_flavor, installed_flavors
-from colorrt.runtime.gpu import find_gpu
-from colorrt.runtime.session import SessionOptions
+from colorrt.runtime.sessions.flavors import find_flavor, installed_flavors
+from colorrt.runtime.sessions.gpu import find_gpu
+from colorrt.runtime.sessions.session import SessionOptions
 from colorrt.runtime.shipped import shipped_weights
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from colorrt.bench.power import Power
 from colorrt.bench.stages import StageTimes, time_stages
 from colorrt.bench.timing import DEVICE_CLOCK, HOST_CLOCK
 from colorrt.runtime.colorizer import Colorizer
-from colorrt.runtime.session import SessionOptions
+from colorrt.runtime.sessions.session import SessionOptions
 from colorrt.runtime.shipped import shipped_artifact
 
 if TYPE_CHECKING:

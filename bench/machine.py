@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from colorrt.runtime.gpu import find_gpu
+from colorrt.runtime.sessions.gpu import find_gpu
 
 PACKAGES = (
     "colorrt",

@@ -16,10 +16,10 @@ from colorrt.bench.power import Power, PowerMeter
 from colorrt.bench.timing import DEVICE_CLOCK, HOST_CLOCK, Times, ratio_of, summarize_times, take_turns
 from colorrt.contract import UNIT
 from colorrt.errors import BackendError, ModelError, UsageError
-from colorrt.export.photos import parity_lumas
+from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.colorizer import choose_render_factor
-from colorrt.runtime.session import SessionOptions, open_session
+from colorrt.runtime.sessions.session import SessionOptions, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

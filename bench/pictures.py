@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
-from importlib import resources
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
 from colorrt.errors import UsageError
+from colorrt.photos.shipped import shipped_photos
 
 LARGEST_SIDE = 30000
 _SIZE = re.compile(r"\s*(\d{1,6})\s*[xX]\s*(\d{1,6})\s*")
 _JPEG_QUALITY = 95
-
-
-def shipped_photos() -> Path:
-    """Path of the folder with the photographs that ship."""
-    return Path(str(resources.files("colorrt.export"))) / "photos"
 
 
 def read_sizes(text: str) -> tuple[tuple[int, int], ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from colorrt.bench.curves import new_figure
+from colorrt.atomic import atomic_path
 from colorrt.bench.machine import title_of
-from colorrt.runtime.atomic import atomic_path
+from colorrt.evaluation.curves import new_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

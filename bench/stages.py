@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from colorrt.bench.timing import Times, summarize_times
-from colorrt.runtime.jpeg import JpegStill, write_planes
-from colorrt.runtime.saving import write_picture
+from colorrt.runtime.jpeg.still import JpegStill, write_planes
+from colorrt.runtime.pictures.writing import write_picture
 from colorrt.runtime.stills import PictureStill, open_still
 
 if TYPE_CHECKING:

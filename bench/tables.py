@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from colorrt.bench.factors import FactorReport
     from colorrt.bench.latency import LatencyReport
     from colorrt.bench.network import NetworkTimes
-    from colorrt.bench.peers import PeerReport
-    from colorrt.bench.speed import SpeedReport
     from colorrt.bench.timing import Times
 
 
@@ -107,33 +105,6 @@ def factor_lines(report: FactorReport) -> list[str]:
             )
         )
     return lines + _aligned(table)
-
-
-def speed_lines(report: SpeedReport) -> list[str]:
-    """Return the table of a report on ONNX Runtime beside eager PyTorch, line by line."""
-    return [
-        f"{report.model}, render factor {report.render_factor}, {report.threads} threads, {report.rounds} rounds",
-        f"{report.machine['processor']}, {report.machine['cores']} cores",
-        f"{'network alone':<30} {'p50 ms':>9} {'p90 ms':>9} {'ratio':>6}",
-        *(
-            f"{timing.runner:<30} {timing.p50_ms:>9.1f} {timing.p90_ms:>9.1f} {timing.ratio:>6.2f}"
-            for timing in report.timings
-        ),
-    ]
-
-
-def peer_lines(report: PeerReport) -> list[str]:
-    """Return the table of a report on the original DeOldify beside ours, line by line."""
-    width, height = report.size
-    wide = max(len(report.theirs_name), len(report.ours_name), len("file to file"))
-    lines = [
-        f"{width} x {height}, render factor {report.render_factor}, {report.threads} threads",
-        title_of(report.machine),
-        f"{'file to file':<{wide}} {'p50 ms':>9} {'p90 ms':>9} {'p99 ms':>9} {'ratio':>6}",
-    ]
-    for name, times, ratio in ((report.theirs_name, report.theirs, 1.0), (report.ours_name, report.ours, report.ratio)):
-        lines.append(f"{name:<{wide}} {times.p50_ms:>9.1f} {times.p90_ms:>9.1f} {times.p99_ms:>9.1f} {ratio:>6.2f}")
-    return [*lines, f"their pictures and ours: dE2000 {report.de2000:.2f} on average"]
 
 
 def _quantiles(times: Times | None) -> str:

@@ -13,7 +13,7 @@ from torch import nn
 
 from colorrt.contract import Parity
 from colorrt.errors import ExportError
-from colorrt.export.comparison import LEVELS, Answer, answer_of, check_finite, compare
+from colorrt.export.precision.parity import LEVELS, Answer, answer_of, check_finite, compare
 
 NAME = "exported graph"
 LARGEST_PAIR = 512

@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from colorrt.atomic import atomic_path
 from colorrt.contract import UNIT, Contract, Parity, check_render_factor
 from colorrt.errors import ExportError, UsageError
 from colorrt.export.attention import attention_as, choose_form
 from colorrt.export.checks import check_parity, check_structure, measure_parity
 from colorrt.export.graph import OPSET, stamp, trace
 from colorrt.export.memory import check_memory
-from colorrt.export.photos import parity_lumas
-from colorrt.export.precision import check_precision, to_half
+from colorrt.export.precision.fp16 import check_precision, to_half
 from colorrt.models.registry import Network, load_network
-from colorrt.runtime.atomic import atomic_path
+from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.shipped import shipped_weights
 
 # Sizes at which a graph of free size is compared: an odd render factor and the usual one.

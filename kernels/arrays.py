@@ -22,7 +22,7 @@ def contiguous(array: NDArray[Scalar]) -> NDArray[Scalar]:
     return np.require(array, requirements=["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"])
 
 
-def handed_over(array: NDArray[Scalar]) -> NDArray[Scalar]:
+def readonly_view(array: NDArray[Scalar]) -> NDArray[Scalar]:
     """Return a read-only, C-contiguous view (or copy) of the array: the one layout that kernels read."""
     view = contiguous(array).view()
     view.flags.writeable = False

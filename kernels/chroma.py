@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from colorrt.kernels.arrays import Level, check_float32, check_plane, handed_over, white_of
+from colorrt.kernels.arrays import Level, check_float32, check_plane, readonly_view, white_of
 from colorrt.kernels.field import make_axis, make_field
 from colorrt.kernels.rendering import render_block_rows, render_rows
 
@@ -72,8 +72,8 @@ def render_rgb(
     small_height, small_width = field.shape[1] - 1, field.shape[2] - 1
     render_rows(
         rows,
-        handed_over(luma),
-        handed_over(field),
+        readonly_view(luma),
+        readonly_view(field),
         make_axis(small_height, small_height / height, top, rows),
         make_axis(small_width, small_width / width, 0, width),
         picture.reshape(rows, 3 * width),
@@ -127,8 +127,8 @@ def render_planes(
     cb, cr = np.empty((rows, columns), np.uint8), np.empty((rows, columns), np.uint8)
     render_block_rows(
         rows,
-        handed_over(luma),
-        handed_over(field),
+        readonly_view(luma),
+        readonly_view(field),
         make_axis(small_height, small_height * down / height, 0, rows),
         make_axis(small_width, small_width * across / width, 0, columns),
         (down, across),

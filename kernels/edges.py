@@ -84,42 +84,42 @@ def _add_rows(
 ) -> None:
     # Of groups of _ROWS rows. reach: what passes between equals. down: what passes to the row below; sums: of trusted
     # red, blue and of trust, of what can be reached along the row.
-    room, mixed = lines[start], mixture[start]
+    work, mixed = lines[start], mixture[start]
     for y in range(start * _ROWS, min(stop * _ROWS, planes.shape[1])):
-        _trust_row(planes, y, room)
-        _pass_row(planes, y, reach, down, room)
-        _weigh(planes, y, room, mixed)
-        _add_across(mixed, room)
-        _join(y, room, sums)
+        _trust_row(planes, y, work)
+        _pass_row(planes, y, reach, down, work)
+        _weigh(planes, y, work, mixed)
+        _add_across(mixed, work)
+        _join(y, work, sums)
 
 
 # Loops stand in functions of whole planes: to hand over rows one by one counts references, which takes longer than
 # what is done to a row.
 
-# Lines of the room. LEFT and RIGHT are three each: red, blue and trust.
+# Lines of the work. LEFT and RIGHT are three each: red, blue and trust.
 _TRUST, _ACROSS, _LOW, _HIGH, _LEFT, _RIGHT, _LINES = 0, 1, 2, 3, 4, 7, 10
 
 
 @inner
-def _trust_row(planes: NDArray[np.float32], y: int, room: NDArray[np.float32]) -> None:
+def _trust_row(planes: NDArray[np.float32], y: int, work: NDArray[np.float32]) -> None:
     one, least, per_range = np.float32(1.0), np.float32(LEAST_TRUST), np.float32(1.0 / RANGE)
     height, width = planes.shape[1:]
     above, below = max(y - 1, 0), min(y + 1, height - 1)
     for x in range(width):
-        room[_LOW, x + 1] = min(planes[2, above, x], planes[2, y, x], planes[2, below, x])
-        room[_HIGH, x + 1] = max(planes[2, above, x], planes[2, y, x], planes[2, below, x])
+        work[_LOW, x + 1] = min(planes[2, above, x], planes[2, y, x], planes[2, below, x])
+        work[_HIGH, x + 1] = max(planes[2, above, x], planes[2, y, x], planes[2, below, x])
     for line in (_LOW, _HIGH):
-        room[line, 0], room[line, width + 1] = room[line, 1], room[line, width]
+        work[line, 0], work[line, width + 1] = work[line, 1], work[line, width]
     for x in range(width):
-        most = max(room[_HIGH, x], room[_HIGH, x + 1], room[_HIGH, x + 2])
-        wide = (most - min(room[_LOW, x], room[_LOW, x + 1], room[_LOW, x + 2])) * per_range
+        most = max(work[_HIGH, x], work[_HIGH, x + 1], work[_HIGH, x + 2])
+        wide = (most - min(work[_LOW, x], work[_LOW, x + 1], work[_LOW, x + 2])) * per_range
         square = wide * wide
-        room[_TRUST, x] = least + one / (one + square * square)
+        work[_TRUST, x] = least + one / (one + square * square)
 
 
 @inner
 def _pass_row(
-    planes: NDArray[np.float32], y: int, reach: np.float32, down: NDArray[np.float32], room: NDArray[np.float32]
+    planes: NDArray[np.float32], y: int, reach: np.float32, down: NDArray[np.float32], work: NDArray[np.float32]
 ) -> None:
     one, scale = np.float32(1.0), np.float32(1.0 / (8.0 * STEP * STEP))
     height, width = planes.shape[1:]
@@ -133,17 +133,17 @@ def _pass_row(
         step = planes[2, y, x + 1] - planes[2, y, x]
         each = one + scale * step * step
         square = each * each
-        room[_ACROSS, x] = reach / (square * square)
+        work[_ACROSS, x] = reach / (square * square)
     # Beyond the last pixel there is nothing.
-    room[_ACROSS, width - 1] = np.float32(0.0)
+    work[_ACROSS, width - 1] = np.float32(0.0)
 
 
 @inner
-def _weigh(planes: NDArray[np.float32], y: int, room: NDArray[np.float32], mixed: NDArray[np.float32]) -> None:
+def _weigh(planes: NDArray[np.float32], y: int, work: NDArray[np.float32], mixed: NDArray[np.float32]) -> None:
     for x in range(planes.shape[2]):
         # Four rather than three a pixel, which vector instructions can write.
         at = np.uint64(4) * np.uint64(x)
-        trust = room[_TRUST, x]
+        trust = work[_TRUST, x]
         mixed[at] = trust * planes[0, y, x]
         mixed[at + np.uint64(1)] = trust * planes[1, y, x]
         mixed[at + np.uint64(2)] = trust
@@ -151,11 +151,11 @@ def _weigh(planes: NDArray[np.float32], y: int, room: NDArray[np.float32], mixed
 
 
 @inner
-def _add_across(mixed: NDArray[np.float32], room: NDArray[np.float32]) -> None:
+def _add_across(mixed: NDArray[np.float32], work: NDArray[np.float32]) -> None:
     # Each step waits for the last one: six sums side by side.
     one, two, four = np.uint64(1), np.uint64(2), np.uint64(4)
     width = mixed.size // 4
-    across = room[_ACROSS]
+    across = work[_ACROSS]
     red = blue = sure = far_red = far_blue = far_sure = passed = np.float32(0.0)
     last = np.uint64(width - 1)
     for x in range(width):
@@ -164,23 +164,23 @@ def _add_across(mixed: NDArray[np.float32], room: NDArray[np.float32]) -> None:
         red = mixed[at] + passed * red
         blue = mixed[at + one] + passed * blue
         sure = mixed[at + two] + passed * sure
-        room[_LEFT, near], room[_LEFT + 1, near], room[_LEFT + 2, near] = red, blue, sure
+        work[_LEFT, near], work[_LEFT + 1, near], work[_LEFT + 2, near] = red, blue, sure
         passed = across[near]
         far = last - near
         at = four * far
         far_red = mixed[at] + across[far] * far_red
         far_blue = mixed[at + one] + across[far] * far_blue
         far_sure = mixed[at + two] + across[far] * far_sure
-        room[_RIGHT, far], room[_RIGHT + 1, far], room[_RIGHT + 2, far] = far_red, far_blue, far_sure
+        work[_RIGHT, far], work[_RIGHT + 1, far], work[_RIGHT + 2, far] = far_red, far_blue, far_sure
     for k in range(3):
-        room[_RIGHT + k, width] = np.float32(0.0)
+        work[_RIGHT + k, width] = np.float32(0.0)
 
 
 @inner
-def _join(y: int, room: NDArray[np.float32], sums: NDArray[np.float32]) -> None:
+def _join(y: int, work: NDArray[np.float32], sums: NDArray[np.float32]) -> None:
     for k in range(3):
         for x in range(sums.shape[2]):
-            sums[k, y, x] = room[_LEFT + k, x] + room[_ACROSS, x] * room[_RIGHT + k, x + 1]
+            sums[k, y, x] = work[_LEFT + k, x] + work[_ACROSS, x] * work[_RIGHT + k, x + 1]
 
 
 @kernel

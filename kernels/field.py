@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from colorrt.kernels.arrays import handed_over
+from colorrt.kernels.arrays import readonly_view
 from colorrt.kernels.compiling import inner, kernel, striped
 from colorrt.kernels.edges import follow_edges
 from colorrt.kernels.resize import resize_plane
@@ -67,7 +67,7 @@ def make_field(
     scale = min(float(saturation), _LARGEST_SATURATION) * white
     planes = np.empty((2 if guide is None else 3, *chroma.shape[1:]), np.float32)
     lights = chroma[0] if guide is None else guide
-    _tame(handed_over(chroma), handed_over(lights), scale / V_PER_RED, scale / U_PER_BLUE, _LARGEST * white, planes)
+    _tame(readonly_view(chroma), readonly_view(lights), scale / V_PER_RED, scale / U_PER_BLUE, _LARGEST * white, planes)
     if guide is not None:
         planes = follow_edges(planes)
     height, width = min(planes.shape[1], size[0]), min(planes.shape[2], size[1])
@@ -90,7 +90,7 @@ def make_axis(inputs: int, scale: float, first: int, outputs: int) -> Axis:
     """Place outputs first..first + outputs of an axis between its inputs; scale is inputs an output."""
     place = np.clip((np.arange(first, first + outputs) + 0.5) * scale - 0.5, 0.0, inputs - 1.0)
     near = np.floor(place)
-    return Axis(handed_over(near.astype(np.uint32)), handed_over((place - near).astype(np.float32)))
+    return Axis(readonly_view(near.astype(np.uint32)), readonly_view((place - near).astype(np.float32)))
 
 
 @kernel

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from colorrt.kernels.arrays import Level, check_plane, contiguous, handed_over, white_of
+from colorrt.kernels.arrays import Level, check_plane, contiguous, readonly_view, white_of
 from colorrt.kernels.compiling import inner, striped
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def luma(picture: NDArray[Level]) -> NDArray[Level]:
         )
     height, width = picture.shape[:2]
     plane = np.empty((height, width), picture.dtype)
-    _luma_rows(height, handed_over(picture).reshape(height, 3 * width), plane)
+    _luma_rows(height, readonly_view(picture).reshape(height, 3 * width), plane)
     return plane
 
 

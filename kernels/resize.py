@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from colorrt.kernels.arrays import check_float32, check_plane, handed_over, white_of
+from colorrt.kernels.arrays import check_float32, check_plane, readonly_view, white_of
 from colorrt.kernels.compiling import inner, striped
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def triangle_taps(inputs: int, outputs: int) -> Taps:
     length = np.count_nonzero(weights, axis=1)
     order = np.minimum(leading[:, None] + np.arange(width), width - 1)
     shifted = np.take_along_axis(weights, order, axis=1).astype(np.float32)
-    return Taps(handed_over(start + leading), handed_over(length.astype(np.int64)), handed_over(shifted))
+    return Taps(readonly_view(start + leading), readonly_view(length.astype(np.int64)), readonly_view(shifted))
 
 
 def _resize(plane: NDArray[Any], height: int, width: int, unit: float) -> NDArray[np.float32]:
@@ -95,7 +95,7 @@ def _resize(plane: NDArray[Any], height: int, width: int, unit: float) -> NDArra
     rows = triangle_taps(plane.shape[0], height)
     columns = triangle_taps(plane.shape[1], width)
     resized = np.empty((height, width), np.float32)
-    _resize_rows(height, handed_over(plane), rows, columns, np.float32(unit), resized)
+    _resize_rows(height, readonly_view(plane), rows, columns, np.float32(unit), resized)
     return resized
 
 

@@ -17,8 +17,8 @@ from colorrt.contract import UNIT, Contract, check_render_factor
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.paint import Paint
-from colorrt.runtime.pictures import read_picture
-from colorrt.runtime.session import Session, SessionOptions, open_session
+from colorrt.runtime.pictures.reading import read_picture
+from colorrt.runtime.sessions.session import Session, SessionOptions, open_session
 from colorrt.runtime.shipped import SHIPPED_RENDER_FACTOR, shipped_artifact
 
 HIGHEST_SATURATION = 10.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from colorrt.runtime.flavors import broken_flavors, installed_flavors
-from colorrt.runtime.gpu import NO_PACKAGE, Gpu, GpuSearch, search_gpu
+from colorrt.runtime.sessions.flavors import broken_flavors, installed_flavors
+from colorrt.runtime.sessions.gpu import NO_PACKAGE, Gpu, GpuSearch, search_gpu
 
 T = TypeVar("T")
 
@@ -140,7 +140,7 @@ def _reason(search: GpuSearch) -> str:
 
 def _providers() -> tuple[tuple[Provider, ...], tuple[str, ...], str | None]:
     try:
-        from colorrt.runtime.ort import available_providers, try_provider
+        from colorrt.runtime.sessions.ort import available_providers, try_provider
     except Exception as error:
         return (), (), " ".join(str(error).split())[:200] or type(error).__name__
     names = available_providers()

@@ -10,15 +10,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from colorrt.atomic import printable
 from colorrt.errors import PictureError, UsageError
-from colorrt.runtime.atomic import shown
 from colorrt.runtime.colorizer import Colorizer, Square
 from colorrt.runtime.jobs import Job, Names, exists
-from colorrt.runtime.pictures import DEFAULT_MAX_PIXELS
-from colorrt.runtime.room import Room
+from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
+from colorrt.runtime.pixel_budget import PixelBudget
 from colorrt.runtime.stills import Document, Still, color_document, open_still
 
-# Pictures in each queue between two stages: enough to keep the slowest stage busy. Large ones are fewer, see Room.
+# Pictures in each queue between two stages: enough to keep the slowest stage busy. Large ones are fewer: PixelBudget.
 DEPTH = 2
 TOO_LARGE = "there is not enough memory for a picture of this size; close other programs or reduce it first"
 
@@ -85,7 +85,7 @@ def color_jobs(
     names = Names(job.source for job in jobs)
     jobs = names.settle(jobs)
     results: list[Result] = []
-    room = Room()
+    budget = PixelBudget()
 
     def end(result: Result) -> None:
         results.append(result)
@@ -94,17 +94,17 @@ def color_jobs(
     with ThreadPoolExecutor(2, "read") as readers, ThreadPoolExecutor(2, "write") as writers:
         try:
             writing: deque[Future[Result]] = deque()
-            for loaded in _read_ahead(colorizer, jobs, settings, readers, room):
+            for loaded in _read_ahead(colorizer, jobs, settings, readers, budget):
                 # Here and not in the readers, so that of two pictures the first gets a name that both would have.
-                writing.append(_color(colorizer, _settle(loaded, names, settings, room), settings, writers, room))
-                # Or else its luma would stay in memory while the next one waits for room.
+                writing.append(_color(colorizer, _settle(loaded, names, settings, budget), settings, writers, budget))
+                # Or else its luma would stay in memory while the next one waits for budget.
                 del loaded
                 while writing and (len(writing) > DEPTH or writing[0].done()):
                     end(writing.popleft().result())
             for future in writing:
                 end(future.result())
         except BaseException:
-            room.close()
+            budget.close()
             readers.shutdown(cancel_futures=True)
             writers.shutdown(cancel_futures=True)
             raise
@@ -112,31 +112,31 @@ def color_jobs(
 
 
 def _read_ahead(
-    colorizer: Colorizer, jobs: Sequence[Job], settings: Settings, readers: ThreadPoolExecutor, room: Room
+    colorizer: Colorizer, jobs: Sequence[Job], settings: Settings, readers: ThreadPoolExecutor, budget: PixelBudget
 ) -> Iterator[_Loaded | Result]:
     reading: deque[Future[_Loaded | Result]] = deque()
     for turn, job in enumerate(jobs):
-        reading.append(readers.submit(_load, colorizer, job, settings, room, turn))
+        reading.append(readers.submit(_load, colorizer, job, settings, budget, turn))
         if len(reading) > DEPTH:
             yield reading.popleft().result()
     while reading:
         yield reading.popleft().result()
 
 
-def _load(colorizer: Colorizer, job: Job, settings: Settings, room: Room, turn: int) -> _Loaded | Result:
+def _load(colorizer: Colorizer, job: Job, settings: Settings, budget: PixelBudget, turn: int) -> _Loaded | Result:
     started = time.perf_counter()
     taken: list[int] = []
 
     def reserve(pixels: int) -> None:
-        taken.append(room.take(turn, pixels))
+        taken.append(budget.take(turn, pixels))
 
     def ended(outcome: Outcome, reason: str) -> Result:
-        room.give(sum(taken))
+        budget.give(sum(taken))
         return Result(job, outcome, reason)
 
     try:
         if job.problem is not None:
-            return ended(Outcome.FAILED, f"{shown(job.source)}: {job.problem}")
+            return ended(Outcome.FAILED, f"{printable(job.source)}: {job.problem}")
         if _is_finished(job.target, settings):
             return ended(Outcome.SKIPPED, f"{job.target} exists")
         still = open_still(job.source, job.target, settings.max_pixels, reserve, lossless_luma=settings.lossless_luma)
@@ -145,14 +145,14 @@ def _load(colorizer: Colorizer, job: Job, settings: Settings, room: Room, turn: 
     except PictureError as error:
         return ended(Outcome.FAILED, str(error))
     except MemoryError:
-        return ended(Outcome.FAILED, f"{shown(job.source)}: {TOO_LARGE}")
+        return ended(Outcome.FAILED, f"{printable(job.source)}: {TOO_LARGE}")
     finally:
         # Those behind this one wait for its turn to be over.
         if not taken:
             reserve(0)
 
 
-def _settle(loaded: _Loaded | Result, names: Names, settings: Settings, room: Room) -> _Loaded | Result:
+def _settle(loaded: _Loaded | Result, names: Names, settings: Settings, budget: PixelBudget) -> _Loaded | Result:
     """Give the output the suffix that can hold the picture, unless that name is spoken for or there already."""
     if isinstance(loaded, Result) or isinstance(loaded.still, Document):
         return loaded
@@ -164,22 +164,22 @@ def _settle(loaded: _Loaded | Result, names: Names, settings: Settings, room: Ro
     problem = names.claim(job.target, job.source)
     if problem is None and not _is_finished(job.target, settings):
         return replace(loaded, job=job)
-    room.give(loaded.pixels)
+    budget.give(loaded.pixels)
     if problem is not None:
-        return Result(job, Outcome.FAILED, f"{shown(job.source)}: {problem}")
+        return Result(job, Outcome.FAILED, f"{printable(job.source)}: {problem}")
     return Result(job, Outcome.SKIPPED, f"{job.target} exists")
 
 
 def _color(
-    colorizer: Colorizer, loaded: _Loaded | Result, settings: Settings, writers: ThreadPoolExecutor, room: Room
+    colorizer: Colorizer, loaded: _Loaded | Result, settings: Settings, writers: ThreadPoolExecutor, budget: PixelBudget
 ) -> Future[Result]:
     if isinstance(loaded, Result):
         return _ended(loaded)
     if isinstance(loaded.still, Document):
         # On this thread, for no other may run the network.
-        return _ended(_write(loaded, _document(colorizer, loaded.still, loaded.job, settings), room))
+        return _ended(_write(loaded, _document(colorizer, loaded.still, loaded.job, settings), budget))
     assert loaded.square is not None
-    return writers.submit(_write, loaded, _still(colorizer, loaded.still, loaded.square, loaded.job, settings), room)
+    return writers.submit(_write, loaded, _still(colorizer, loaded.still, loaded.square, loaded.job, settings), budget)
 
 
 def _ended(result: Result) -> Future[Result]:
@@ -199,13 +199,13 @@ def _still(colorizer: Colorizer, still: Still, square: Square, job: Job, setting
         try:
             paint = colorizer.paint(square, chroma, settings.saturation)
         except PictureError as error:
-            raise PictureError(f"{shown(job.source)}: {error}") from error
+            raise PictureError(f"{printable(job.source)}: {error}") from error
         still.save(job.target, paint, settings.quality)
 
     return save
 
 
-def _write(loaded: _Loaded, save: Callable[[], None], room: Room) -> Result:
+def _write(loaded: _Loaded, save: Callable[[], None], budget: PixelBudget) -> Result:
     job = loaded.job
     try:
         make_folder(job.target.parent)
@@ -213,9 +213,9 @@ def _write(loaded: _Loaded, save: Callable[[], None], room: Room) -> Result:
     except PictureError as error:
         return Result(job, Outcome.FAILED, str(error))
     except MemoryError:
-        return Result(job, Outcome.FAILED, f"{shown(job.source)}: {TOO_LARGE}")
+        return Result(job, Outcome.FAILED, f"{printable(job.source)}: {TOO_LARGE}")
     finally:
-        room.give(loaded.pixels)
+        budget.give(loaded.pixels)
     return Result(job, Outcome.DONE, None, time.perf_counter() - loaded.started)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colorrt.errors import UsageError
-from colorrt.runtime.formats import PICTURE_SUFFIXES
+from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES
 
 MARK = "-color"
 """What the names of outputs end in when no output was named."""

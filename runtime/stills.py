@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from colorrt import kernels
+from colorrt.atomic import printable
 from colorrt.errors import PictureError
-from colorrt.runtime.atomic import shown
-from colorrt.runtime.bands import Colored
-from colorrt.runtime.decoded import Picture
-from colorrt.runtime.jpeg import open_jpeg
-from colorrt.runtime.lossless import open_lossless
-from colorrt.runtime.pictures import open_pages
-from colorrt.runtime.saving import holds_pages, output_suffix, write_pages, write_picture
+from colorrt.runtime.jpeg.lossless import open_lossless
+from colorrt.runtime.jpeg.still import open_jpeg
+from colorrt.runtime.pictures.colored import Colored
+from colorrt.runtime.pictures.picture import Picture
+from colorrt.runtime.pictures.reading import open_pages
+from colorrt.runtime.pictures.writing import holds_pages, output_suffix, write_pages, write_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,7 +94,7 @@ def open_still(
         count = len(pages)
         if count > 1 and not holds_pages(target.suffix):
             raise PictureError(
-                f"{shown(source)}: it has {count} pages, and {shown(target.name)} would hold only one; "
+                f"{printable(source)}: it has {count} pages, and {printable(target.name)} would hold only one; "
                 "name the output .tif"
             )
         reserve(max(pages.pixels(number) for number in range(count)))
@@ -120,7 +120,9 @@ def color_document(
                 try:
                     paint = colorizer.paint(square, colorizer.guess([square])[0], saturation)
                 except PictureError as error:
-                    raise PictureError(f"{shown(document.source)}: page {number + 1} of {count}: {error}") from error
+                    raise PictureError(
+                        f"{printable(document.source)}: page {number + 1} of {count}: {error}"
+                    ) from error
                 yield Colored(still.luma, paint), still.picture
 
         write_pages(target, colored(), _most_bytes(pages.pixels(number) for number in range(count)), count)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from colorrt.errors import UsageError
-from colorrt.runtime.formats import formats_of
-from colorrt.training.files import PICTURE_SUFFIXES, Entry, read_entry
+from colorrt.photos.finding import PICTURE_SUFFIXES, Entry, read_entry
+from colorrt.runtime.pictures.formats import formats_of
 
 # Mean of |U| + |V| (units of luma, 0..1) under which a photograph teaches nothing but gray.
 GRAY_LIMIT = 0.015

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from colorrt.errors import UsageError
-from colorrt.training.files import Entry, find_entries, is_held_out
+from colorrt.photos.finding import Entry, find_entries, is_held_out
 from colorrt.training.recipe import Stage
 
 

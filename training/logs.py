@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from colorrt.atomic import atomic_path
 from colorrt.errors import UsageError
-from colorrt.runtime.atomic import atomic_path
 
 COLUMNS = (
     "stage",

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from colorrt.atomic import atomic_path
 from colorrt.errors import UsageError, WeightsError
-from colorrt.runtime.atomic import atomic_path
 from colorrt.training.bins import SideHead
 from colorrt.training.networks import Trainee
 from colorrt.training.recipe import Recipe

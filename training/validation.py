@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from colorrt.atomic import atomic_path
 from colorrt.errors import UsageError
-from colorrt.runtime.atomic import atomic_path
 from colorrt.training.augment import join, split
 from colorrt.training.data import Album
 from colorrt.training.networks import Trainee

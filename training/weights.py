@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from colorrt.atomic import atomic_path
 from colorrt.errors import UsageError, WeightsError
 from colorrt.models.checkpoint import load_state
 from colorrt.models.norms import fold_norms
-from colorrt.runtime.atomic import atomic_path
 from colorrt.training.networks import folded_state
 
 # Estimates of singular vectors and counters follow as they are: their average stands for nothing.

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorrt.bench.pictures import read_numbers, read_sizes, shipped_photos, write_scaled
+from colorrt.bench.pictures import read_numbers, read_sizes, write_scaled
 from colorrt.errors import UsageError
+from colorrt.photos.shipped import shipped_photos
 
 
 def test_sizes_are_width_by_height_and_each_once() -> None:

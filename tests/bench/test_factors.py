@@ -17,7 +17,7 @@ from colorrt.bench.tables import factor_lines
 from colorrt.bench.timing import Times
 from colorrt.errors import BackendError, UsageError
 from colorrt.models.lite import Lite, LiteShape
-from colorrt.runtime.gpu import find_gpu
+from colorrt.runtime.sessions.gpu import find_gpu
 from colorrt.training.train import save_weights
 
 if TYPE_CHECKING:

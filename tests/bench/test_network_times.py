@@ -10,7 +10,7 @@ import pytest
 from colorrt.bench.network import DeviceTimed, Entrant, distinct, held_on_device, open_entrant, time_network
 from colorrt.bench.timing import DEVICE_CLOCK, HOST_CLOCK
 from colorrt.errors import BackendError, ModelError, UsageError
-from colorrt.runtime.session import SessionOptions
+from colorrt.runtime.sessions.session import SessionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

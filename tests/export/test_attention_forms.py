@@ -13,8 +13,8 @@ from torch import nn
 from colorrt.errors import UsageError
 from colorrt.export.attention import attention_as, choose_form, count_heads, count_scores
 from colorrt.export.checks import check_structure
-from colorrt.export.comparison import answer_of
 from colorrt.export.graph import trace
+from colorrt.export.precision.parity import answer_of
 from colorrt.models.layers import TILE, Form, SelfAttention
 
 FORMS: tuple[Form, ...] = ("plain", "tiled", "heads")

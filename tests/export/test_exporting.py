@@ -13,13 +13,14 @@ from PIL import Image
 
 from colorrt.contract import Contract, Parity
 from colorrt.errors import ExportError, UsageError, WeightsError
-from colorrt.export import exporting, memory, precision
+from colorrt.export import exporting, memory
 from colorrt.export.exporting import default_name, export_network
 from colorrt.export.memory import check_memory, estimate_memory
-from colorrt.export.photos import parity_lumas
-from colorrt.export.precision import check_half
+from colorrt.export.precision import fp16
+from colorrt.export.precision.fp16 import check_half
 from colorrt.models.lite import Lite, LiteShape
 from colorrt.models.registry import load_network
+from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import read_artifact
 from colorrt.training.train import save_weights
 
@@ -149,7 +150,7 @@ def test_fp16_export_carries_its_difference_from_fp32(weights: Path, tmp_path: P
 
 
 def test_refused_fp16_leaves_no_file(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "MEAN_BOUND", 1e-9)
+    monkeypatch.setattr(fp16, "MEAN_BOUND", 1e-9)
     with pytest.raises(ExportError, match="FP16 differs from FP32"):
         export_network(weights, 1, tmp_path / "half.onnx", precision="fp16")
     assert list(tmp_path.iterdir()) == []

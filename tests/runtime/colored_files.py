@@ -9,7 +9,7 @@ import numpy as np
 from colorrt import kernels
 from colorrt.runtime.folder import Outcome, Result, Settings, color_jobs
 from colorrt.runtime.jobs import plan_jobs
-from colorrt.runtime.pictures import open_pages
+from colorrt.runtime.pictures.reading import open_pages
 
 if TYPE_CHECKING:
     from pathlib import Path

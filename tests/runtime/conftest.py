@@ -17,12 +17,12 @@ from colorrt.runtime.jobs import Job
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from colorrt.runtime.tensorrt import TensorRtSession
+    from colorrt.runtime.sessions.tensorrt import TensorRtSession
 
     Make = Callable[..., Any]
 
 # Test modules of import mode importlib cannot import their neighbors by name.
-sys.path.append(str(Path(__file__).parent))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parent / "standins")]
 pytest.register_assert_rewrite("colored_files", "engine_plans", "picture_files")
 
 
@@ -54,8 +54,8 @@ def make_machine(standin: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
             # None in this place makes the import fail as if nothing were installed.
             monkeypatch.setitem(sys.modules, flavor, machine.module if flavor == machine.flavor else None)
         for room in ("gpu", "cuda"):
-            monkeypatch.setattr(f"colorrt.runtime.{room}.load_driver", lambda: machine.driver)
-        monkeypatch.setattr("colorrt.runtime.gpu.DRIVER_FILE", tmp_path / "no driver file")
+            monkeypatch.setattr(f"colorrt.runtime.sessions.{room}.load_driver", lambda: machine.driver)
+        monkeypatch.setattr("colorrt.runtime.sessions.gpu.DRIVER_FILE", tmp_path / "no driver file")
         return machine
 
     return make

@@ -9,8 +9,8 @@ import pytest
 
 from colorrt.errors import BackendError, ColorrtError
 from colorrt.runtime.artifact import read_artifact
-from colorrt.runtime.session import open_session
-from colorrt.runtime.tensorrt import TensorRtSession
+from colorrt.runtime.sessions.session import open_session
+from colorrt.runtime.sessions.tensorrt import TensorRtSession
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from colorrt.errors import PictureError
-from colorrt.runtime.pictures import read_picture
+from colorrt.runtime.pictures.reading import read_picture
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from colorrt.runtime.pictures import Picture
+from colorrt.runtime.pictures.reading import Picture
 
 GENERATOR = np.random.default_rng(0)
 RGB = GENERATOR.integers(0, 256, (24, 40, 3), np.uint8)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import onnxruntime
 import pytest
 
-from colorrt.runtime import diagnosis, ort
+from colorrt.runtime import diagnosis
 from colorrt.runtime.diagnosis import (
     CPU,
     CUDA,
@@ -21,7 +21,8 @@ from colorrt.runtime.diagnosis import (
     say_cuda,
     say_engines,
 )
-from colorrt.runtime.gpu import NO_PACKAGE, Gpu, GpuSearch
+from colorrt.runtime.sessions import ort
+from colorrt.runtime.sessions.gpu import NO_PACKAGE, Gpu, GpuSearch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ def test_provider_that_does_not_load_is_told(
     def falls_back(graph: bytes, settings: Any, providers: list[str]) -> Any:
         return real(graph, settings, providers=["CPUExecutionProvider"])
 
-    monkeypatch.setattr("colorrt.runtime.ort.ort.InferenceSession", falls_back)
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.InferenceSession", falls_back)
     assert "its libraries do not load" in str(ort.try_provider("CUDAExecutionProvider"))
     assert capfd.readouterr() == ("", "")
 
@@ -62,7 +63,7 @@ def test_provider_that_fails_at_its_first_run_is_told(monkeypatch: pytest.Monkey
         def run(self, *_: Any) -> None:
             raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : no kernel image for this GPU\nat here")
 
-    monkeypatch.setattr("colorrt.runtime.ort.ort.InferenceSession", Fails)
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.InferenceSession", Fails)
     assert ort.try_provider("CUDAExecutionProvider") == "no kernel image for this GPU"
 
 
@@ -168,7 +169,7 @@ def test_probe_that_breaks_costs_its_own_answer_alone(monkeypatch: pytest.Monkey
 
 
 def test_onnx_runtime_that_does_not_load_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "colorrt.runtime.ort")
+    monkeypatch.delitem(sys.modules, "colorrt.runtime.sessions.ort")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     found = diagnose()
     assert found.runtime_problem is not None

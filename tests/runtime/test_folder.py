@@ -15,7 +15,7 @@ from colorrt import kernels
 from colorrt.errors import UsageError
 from colorrt.runtime.folder import Settings, color_jobs
 from colorrt.runtime.jobs import Job, plan_jobs
-from colorrt.runtime.pictures import read_picture
+from colorrt.runtime.pictures.reading import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable

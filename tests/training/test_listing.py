@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from colorrt.errors import UsageError
-from colorrt.training.files import find_entries
+from colorrt.photos.finding import find_entries
 from colorrt.training.listing import Listing, Shelf
 from colorrt.training.recipe import Stage
 

@@ -13,8 +13,8 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 import colorrt.training.data as room
 from colorrt.errors import UsageError
+from colorrt.photos.finding import Entry, find_entries, is_held_out
 from colorrt.training.data import Album, Photo, Plan, cut_batches, decode, order_of, prefetch, square
-from colorrt.training.files import Entry, find_entries, is_held_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable

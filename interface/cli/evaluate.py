@@ -1,0 +1,148 @@
+"""`colorrt eval`: how near the colors come to those of real color photographs."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from colorrt.cli.app import announce_compiling, app, check_result_file, guarded, needs, say
+
+if TYPE_CHECKING:
+    from colorrt.evaluation.quality import Quality
+
+CURVE_SATURATIONS = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
+
+
+@app.command(name="eval")
+@guarded
+def evaluate(
+    photos: Annotated[
+        Path,
+        typer.Argument(help="Color photographs: a folder with some or with tar shards, or one tar.", metavar="PHOTOS"),
+    ],
+    engine: Annotated[Path | None, typer.Option(help="An artifact; without it, the model that ships.")] = None,
+    render_factor: Annotated[int | None, typer.Option(help="Render factor, 1 to 64; 16 if not given.")] = None,
+    saturation: Annotated[float | None, typer.Option(help="Saturation; the model's own if not given.")] = None,
+    upsample: Annotated[
+        str,
+        typer.Option(help="How color comes to full size: guided follows the edges of the picture, bilinear does not."),
+    ] = "guided",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet as PNG: gray, colored, original.")] = None,
+    curve: Annotated[
+        Path | None, typer.Option(help="Write PSNR against colorfulness as the saturation varies, as a PNG plot.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write one HTML page with all of it, nothing external.")] = None,
+    frechet: Annotated[
+        bool, typer.Option("--frechet", help="Measure the Frechet distance to the originals; needs PyTorch.")
+    ] = False,
+    stability: Annotated[
+        bool, typer.Option("--stability", help="Measure how much colors change under noise, shifts and contrast.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores if not given.")] = None,
+) -> None:
+    """Measure a model on color photographs: PSNR, ab error, dE2000 and colorfulness, beside plain gray's.
+
+    Each photograph is reduced to its luma, colored, and compared with itself.
+    """
+    try:
+        from colorrt.evaluation.curves import check_plotting
+        from colorrt.evaluation.evaluation import SheetRows, draw_curve, evaluate_photos, measure_curve
+        from colorrt.evaluation.figures import Extras
+        from colorrt.evaluation.report import write_report
+        from colorrt.photos.reading import photo_names
+    except ImportError as error:
+        raise needs("bench", error) from error
+    from colorrt.atomic import atomic_path
+    from colorrt.errors import UsageError
+    from colorrt.runtime.colorizer import Colorizer
+
+    for path in (json_file, sheet, curve, report):
+        check_result_file(path)
+    announce_compiling()
+    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
+        saturation = colorizer.choose_saturation(saturation)
+        typer.echo(
+            f"{colorizer.contract.model} at render factor {colorizer.render_factor}, saturation {saturation:g}, "
+            f"{colorizer.upsample} upsampling, {colorizer.backend}"
+        )
+        extras = Extras(colorizer, frechet=frechet, stability=stability)
+        if curve is not None or report is not None:
+            check_plotting()
+        with tempfile.TemporaryDirectory() as folder:
+            if report is not None:
+                # The page shows both, whether they are also asked for as files or not.
+                sheet, curve = sheet or Path(folder) / "sheet.png", curve or Path(folder) / "curve.png"
+            rows = None if sheet is None else SheetRows(photo_names(photos))
+            quality = evaluate_photos(
+                colorizer,
+                photos,
+                saturation,
+                lambda name, reason: say(f"skipped {name}: {reason}"),
+                [extras] if rows is None else [extras, rows],
+            )
+            _print(quality)
+            table = {
+                "model": colorizer.contract.model,
+                "weights_sha256": colorizer.contract.weights_sha256,
+                "render_factor": colorizer.render_factor,
+                "saturation": saturation,
+                "upsample": colorizer.upsample,
+                **quality.as_json(),
+                **extras.as_json(),
+            }
+            _print_extras(table, photos)
+            # Before all that can still fail, and again with the curve: measuring that takes about as long once more.
+            _write_json(json_file, table)
+            has_sheet = sheet is not None and rows is not None and rows.write(sheet)
+            if curve is not None:
+                points = measure_curve(colorizer, photos, CURVE_SATURATIONS)
+                table["curve"] = [asdict(point) for point in points]
+                for point in points:
+                    figures = f"{point.psnr_db:.2f} dB at colorfulness {point.colorfulness:.1f}"
+                    typer.echo(f"saturation {point.saturation:4.2f}: {figures}")
+                _write_json(json_file, table)
+                draw_curve(colorizer, points, curve)
+            if report is not None and sheet is not None and curve is not None:
+                with atomic_path(report, UsageError) as part:
+                    write_report(part, table, curve.read_bytes(), sheet.read_bytes() if has_sheet else None)
+
+
+def _write_json(path: Path | None, table: dict[str, Any]) -> None:
+    from colorrt.atomic import atomic_path
+    from colorrt.errors import UsageError
+
+    if path is not None:
+        with atomic_path(path, UsageError) as part:
+            part.write_text(json.dumps(table, indent=1), encoding="utf-8")
+
+
+def _print(quality: Quality) -> None:
+    rows = (
+        ("PSNR, dB", quality.psnr_db, quality.gray_psnr_db, None),
+        ("colorfulness", quality.colorfulness, 0.0, quality.colorfulness_original),
+        ("ab error", quality.ab_mae, quality.gray_ab_mae, 0.0),
+        ("dE2000", quality.de2000, quality.gray_de2000, 0.0),
+    )
+    typer.echo(f"{quality.pictures} pictures  colored     gray  original")
+    for name, ours, gray, original in rows:
+        typer.echo(f"{name:<12} {ours:>9.2f} {gray:>8.2f} " + ("" if original is None else f"{original:>9.2f}"))
+
+
+def _print_extras(table: dict[str, Any], photos: Path) -> None:
+    if table.get("frechet"):
+        typer.echo(f"{'Frechet':<12} {table['frechet']['colored']:>9.2f} {table['frechet']['gray']:>8.2f} {0:>9.2f}")
+    elif "frechet" in table:
+        say(f"{photos}: no Frechet distance, for it compares sets and needs two photographs or more; give more")
+    if table.get("stability"):
+        found = table["stability"]
+        typer.echo(
+            f"stability: chroma changes by {found['score']:.2f} levels of 255 ({found['relative']:.0%} of it): noise "
+            f"{found['noise']:.2f}, shift {found['shift']:.2f}, contrast {found['contrast']:.2f}"
+        )

@@ -1,0 +1,225 @@
+"""Color for a JPEG whose luma stays bit for bit: its coefficients and tables are kept, chroma is added beside them.
+
+A JPEG may hold each component in scans of its own. The scans of a gray JPEG are luma already, and their blocks lie in
+the very order that a scan of luma alone has in a color JPEG, whatever its subsampling: they are copied as they are,
+byte for byte, baseline or progressive, with their restart markers. Cb and Cr, encoded as gray JPEGs of their size,
+give the scans behind them. Of a color JPEG, luma has first to be freed of the chroma that it is interleaved with;
+jpeglib does that on the coefficients.
+
+Source: ITU-T T.81, A.2 (order of blocks in scans of one component), B.2 (syntax), F.1.1 and G.1 (processes).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from colorrt.atomic import atomic_path, printable
+from colorrt.errors import PictureError
+from colorrt.runtime.jpeg.chroma_scans import with_chroma
+from colorrt.runtime.jpeg.exif_thumbnail import without_thumbnail
+from colorrt.runtime.jpeg.segments import (
+    APP0,
+    APP1,
+    APP2,
+    APP14,
+    Segment,
+    is_metadata,
+    join_segments,
+    numbered_segments,
+    read_frame,
+    split_segments,
+)
+from colorrt.runtime.jpeg.still import (
+    JPEG_SUFFIXES,
+    decode_luma,
+    is_multi_picture,
+    luma_step,
+    metadata_of,
+    read_bytes,
+)
+from colorrt.runtime.pictures.levels import upright
+from colorrt.runtime.pictures.profiles import profile_of_copy
+from colorrt.runtime.pictures.reading import read_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from colorrt.runtime.paint import Paint
+
+_ICC = b"ICC_PROFILE\0"
+_LOSSY = "leave --lossless-luma out for it"
+
+
+@dataclass(frozen=True, eq=False)
+class LosslessStill:
+    """A JPEG whose coded luma is at hand. A `Still` of the pipeline."""
+
+    luma: NDArray[np.uint8]
+    """(H, W), upright: what the network sees."""
+
+    header: tuple[Segment, ...]
+    """Metadata of the result."""
+
+    coded: tuple[Segment, ...]
+    """Tables, frame and scans of a gray JPEG: the luma."""
+
+    step: tuple[int, int]
+    """The chroma step (down, across) of the result, in the file's own orientation."""
+
+    orientation: int
+    """EXIF's, 1 to 8. The file's pixels are not turned, and the tag is kept."""
+
+    def suffix(self, wanted: str) -> str:
+        """Return the suffix that was wanted: that of a JPEG."""
+        return wanted
+
+    def save(self, path: Path, paint: Paint, quality: int) -> None:
+        """Write the JPEG with its own luma, and chroma from `paint`, which is upright as `luma` is.
+
+        quality: 1..100, of chroma alone. Raises PictureError when the file cannot be written.
+        """
+        turned = replace(
+            paint,
+            chroma=np.stack([to_stored(plane, self.orientation) for plane in paint.chroma]),
+            guide=None if paint.guide is None else to_stored(paint.guide, self.orientation),
+        )
+        cb, cr = turned.planes(to_stored(self.luma, self.orientation), self.step)
+        encoded = join_segments([*self.header, *with_chroma(self.coded, cb, cr, self.step, quality)])
+        with atomic_path(path, PictureError) as part:
+            part.write_bytes(encoded)
+
+
+def open_lossless(source: Path, target: Path, max_pixels: int | None, reserve: Callable[[int], None]) -> LosslessStill:
+    """Open a JPEG to be colored with its luma kept bit for bit.
+
+    Gray JPEGs and color ones with a luma plane of full size; baseline, extended and progressive, 8 bits, Huffman.
+    `target`: where the result is to go. `reserve`: called with the number of pixels before they are decoded.
+
+    Raises PictureError, "PATH: reason; advice" in one line, when the result would be no JPEG, or the file is no JPEG,
+    one without luma, damaged, or too large; and when a color JPEG needs jpeglib and that is not installed.
+    """
+    try:
+        encoded = read_bytes(source)
+    except (OSError, ValueError) as error:
+        if _has_content(source):
+            raise PictureError(
+                f"{printable(source)}: it is no JPEG, and --lossless-luma keeps the luma of those; {_LOSSY}"
+            ) from error
+        raise _refused(source, max_pixels, error) from error
+    if target.suffix.lower() not in JPEG_SUFFIXES:
+        raise PictureError(
+            f"{printable(source)}: --lossless-luma writes JPEG, and its result would be {printable(target.name)}; "
+            f"name it .jpg, or {_LOSSY}"
+        )
+    try:
+        segments = split_segments(encoded)
+        frame = read_frame(segments)
+        step = luma_step(segments, frame)
+        _, orientation = metadata_of(segments, frame)
+    except (OSError, ValueError, MemoryError) as error:
+        raise _refused(source, max_pixels, error) from error
+    if step is None:
+        raise PictureError(
+            f"{printable(source)}: it is a JPEG without a luma plane of 8 bits and full size, or with arithmetic "
+            f"coding, which --lossless-luma cannot keep; {_LOSSY}"
+        )
+    if max_pixels is not None and frame.width * frame.height > max_pixels:
+        raise _refused(source, max_pixels, ValueError("it is too large"))
+    reserve(frame.width * frame.height)
+    try:
+        plane = decode_luma(encoded)
+    except (ValueError, MemoryError) as error:
+        raise _refused(source, max_pixels, error) from error
+    gray = len(frame.components) == 1
+    coded = segments if gray else luma_alone(source, encoded)
+    return LosslessStill(
+        luma=upright(plane, orientation),
+        header=tuple(_kept(segments, gray=gray)),
+        coded=tuple(part for part in coded if not is_metadata(part)),
+        step=step,
+        orientation=orientation,
+    )
+
+
+def _has_content(source: Path) -> bool:
+    try:
+        return source.is_file() and source.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _refused(source: Path, max_pixels: int | None, error: Exception) -> PictureError:
+    """Return why a file cannot be used, or raise it: what is wrong with it is told as without the option."""
+    read_picture(source, max_pixels)
+    return PictureError(f"{printable(source)}: its luma cannot be kept bit for bit ({error}); {_LOSSY}")
+
+
+def to_stored(levels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Undo `upright`: turn an upright plane as the file stores it. C-contiguous."""
+    # Turns by a quarter undo each other; the other orientations undo themselves.
+    return upright(levels, {6: 8, 8: 6}.get(orientation, orientation))
+
+
+def luma_alone(path: Path, encoded: bytes) -> list[Segment]:
+    """Return the segments of a gray JPEG that has the luma coefficients and table of a color one.
+
+    Raises PictureError when jpeglib is not installed, or fails.
+    """
+    try:
+        import jpeglib
+    except ImportError as error:
+        raise PictureError(
+            f"{printable(path)}: it is a JPEG in color, and to part its luma from its chroma --lossless-luma needs "
+            f"jpeglib ({error}); install it: pip install 'colorrt[archive]' (gray JPEGs need nothing)"
+        ) from error
+    try:
+        # jpeglib knows files only.
+        with tempfile.TemporaryDirectory(prefix="colorrt-") as folder:
+            source, target = Path(folder) / "color.jpg", Path(folder) / "gray.jpg"
+            source.write_bytes(encoded)
+            color = jpeglib.read_dct(str(source))
+            table = color.qt[color.quant_tbl_no[0]][None]
+            gray = jpeglib.from_dct(color.Y, qt=table, quant_tbl_no=[0])
+            gray.height, gray.width = color.height, color.width
+            gray.write_dct(str(target), flags=["+OPTIMIZE_CODING"])
+            segments = split_segments(target.read_bytes())
+        read_frame(segments)
+    except (OSError, ValueError, RuntimeError, IndexError) as error:
+        raise PictureError(
+            f"{printable(path)}: its luma cannot be parted from its chroma bit for bit ({error}); {_LOSSY}"
+        ) from error
+    return segments
+
+
+def _kept(segments: Sequence[Segment], *, gray: bool) -> list[Segment]:
+    """Return the metadata of the result: all of the file, but what would be wrong for it.
+
+    That is: Adobe's note on how the components are coded, thumbnails, which are in the old colors, the places of
+    further pictures, which are not carried, and a gray profile, which an RGB one with its tone curve replaces.
+    """
+    profile = b"".join(part.payload[len(_ICC) + 2 :] for part in segments if _is_profile(part))
+    carried = profile_of_copy(profile, gray=gray) if profile else None
+    kept = []
+    for part in segments:
+        if not is_metadata(part) or part.marker == APP14 or is_multi_picture(part):
+            continue
+        if part.marker == APP0 and not part.payload.startswith(b"JFIF\0"):
+            continue
+        if _is_profile(part) and carried != profile:
+            continue
+        is_exif = part.marker == APP1 and part.payload.startswith(b"Exif\0\0")
+        kept.append(replace(part, payload=without_thumbnail(part.payload)) if is_exif else part)
+    if carried is not None and carried != profile:
+        kept += numbered_segments(APP2, _ICC, carried)
+    return kept
+
+
+def _is_profile(part: Segment) -> bool:
+    return part.marker == APP2 and part.payload.startswith(_ICC)

@@ -1,0 +1,183 @@
+"""Sessions on ONNX Runtime: the CPU of any machine, or CUDA where the GPU package is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from typing import cast
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from colorrt.contract import INPUT, OUTPUT, Contract
+from colorrt.errors import ArtifactError, BackendError, ModelError
+from colorrt.runtime.artifact import Artifact
+from colorrt.runtime.sessions.session import SessionOptions, check_luma
+
+PROVIDERS = {"auto": "CPUExecutionProvider", "cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+# What ONNX Runtime prints to the terminal: 4 is nothing that it survives. Its errors arrive as exceptions.
+QUIET = 4
+ABOUT_CUDA = re.compile(r"cuda|cudnn|cublas|\bgpu\b", re.IGNORECASE)
+# What its messages begin with: its own codes, and the path that ours begin with already.
+PREAMBLE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed: ?)?")
+
+
+class OrtSession:
+    """A session on ONNX Runtime. Any number of threads may call `run`."""
+
+    def __init__(self, artifact: Artifact, options: SessionOptions) -> None:
+        provider = PROVIDERS[options.device]
+        if provider not in available_providers():
+            raise BackendError(
+                f"{artifact.path}: device {options.device!r} needs ONNX Runtime's {provider}, which is not in the "
+                "installed package; pip install 'colorrt[gpu]' on a machine with an NVIDIA GPU, or take --device cpu"
+            )
+        if provider != "CPUExecutionProvider":
+            prepare_cuda()
+        settings = ort.SessionOptions()
+        settings.log_severity_level = QUIET
+        if options.threads is not None:
+            settings.intra_op_num_threads = options.threads
+            settings.inter_op_num_threads = 1
+        try:
+            session = ort.InferenceSession(str(artifact.path), settings, providers=[provider])
+        except Exception as error:
+            if provider != "CPUExecutionProvider" and ABOUT_CUDA.search(str(error)):
+                raise BackendError(
+                    f"{artifact.path}: {provider} does not start on this machine ({_first_line(error)}); "
+                    "'colorrt doctor' shows what is there, --device cpu works everywhere"
+                ) from error
+            raise ArtifactError(
+                f"{artifact.path}: ONNX Runtime {ort.__version__} cannot load it ({_first_line(error)}); "
+                "export it again, or upgrade onnxruntime"
+            ) from error
+        # A provider whose libraries do not load is dropped with a log line and the CPU taken instead.
+        if session.get_providers()[0] != provider:
+            raise BackendError(
+                f"{artifact.path}: {provider} is installed but does not load on this machine (driver, CUDA or cuDNN "
+                "missing); 'colorrt doctor' shows what is there, --device cpu works everywhere"
+            )
+        # Else a failing run is repeated on the CPU, with a word on the terminal.
+        session.disable_fallback()
+        _check_graph(artifact, session)
+        self._session: ort.InferenceSession | None = session
+        self._contract = artifact.contract
+        self._provider = provider
+
+    @property
+    def contract(self) -> Contract:
+        """What the artifact promises."""
+        return self._contract
+
+    @property
+    def backend(self) -> str:
+        """What runs the network, for people."""
+        return f"ONNX Runtime {ort.__version__} on {self._provider.removesuffix('ExecutionProvider')}"
+
+    def run(self, luma: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Guess chroma (N x 2 x S x S float32) from luma (N x 1 x S x S float32, 0..1).
+
+        Raises UsageError when the artifact does not take that size or batch, ModelError when it fails.
+        """
+        if self._session is None:
+            raise ModelError(f"{self._contract.model}: the session is closed; open another")
+        check_luma(self._contract, luma)
+        n, _, side, _ = luma.shape
+        try:
+            chroma = cast("NDArray[np.float32]", self._session.run([OUTPUT], {INPUT: luma})[0])
+        except Exception as error:
+            memory = isinstance(error, MemoryError) or "alloc" in str(error)
+            advice = "a smaller --render-factor needs less memory" if memory else "export it again"
+            raise ModelError(
+                f"{self._contract.model}: the network failed at {side} x {side} ({_first_line(error)}); {advice}"
+            ) from error
+        if chroma.shape != (n, 2, side, side):
+            got = " x ".join(map(str, chroma.shape))
+            raise ModelError(
+                f"{self._contract.model}: the network answered {got}, not {n} x 2 x {side} x {side}; export it again"
+            )
+        return chroma
+
+    def close(self) -> None:
+        """Free the network."""
+        self._session = None
+
+
+def available_providers() -> list[str]:
+    """Names of the execution providers that the installed ONNX Runtime was built with."""
+    return list(ort.get_available_providers())
+
+
+def prepare_cuda() -> None:
+    """Load the CUDA and cuDNN libraries that came as Python packages, before the first session on CUDA.
+
+    Without this ONNX Runtime finds only those of the system. What cannot be loaded is no error here: the session
+    tells whether the provider works.
+    """
+    # Why a provider's libraries do not load is said to the terminal by the default logger.
+    ort.set_default_logger_severity(QUIET)
+    # Since ONNX Runtime 1.21; it prints what it does not find.
+    if hasattr(ort, "preload_dlls"):
+        with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
+            ort.preload_dlls()
+
+
+def try_provider(name: str) -> str | None:
+    """Run a network of one node on an execution provider. Returns why it does not work, None when it does."""
+    if name != PROVIDERS["cpu"]:
+        prepare_cuda()
+    settings = ort.SessionOptions()
+    settings.log_severity_level = QUIET
+    settings.intra_op_num_threads = 1
+    try:
+        session = ort.InferenceSession(_tiny_graph(), settings, providers=[name])
+        if session.get_providers()[0] != name:
+            return "its libraries do not load: the driver, CUDA or cuDNN is missing or of another version"
+        session.disable_fallback()
+        session.run(None, {"x": np.ones(1, np.float32)})
+    except Exception as error:
+        return _first_line(error)
+    return None
+
+
+def _tiny_graph() -> bytes:
+    """Return the bytes of an ONNX model that answers the absolute value y of one number x."""
+
+    def field(number: int, data: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(data)]) + data
+
+    def number(field: int, value: int) -> bytes:
+        return bytes([field << 3, value])
+
+    # The numbers are those of onnx.proto3: TypeProto.Tensor, NodeProto, GraphProto, ModelProto.
+    tensor = number(1, 1) + field(2, field(1, number(1, 1)))
+    names = [field(1, name) + field(2, field(1, tensor)) for name in (b"x", b"y")]
+    node = field(1, b"x") + field(2, b"y") + field(4, b"Abs")
+    graph = field(1, node) + field(2, b"tiny") + field(11, names[0]) + field(12, names[1])
+    return number(1, 8) + field(7, graph) + field(8, number(2, 13))
+
+
+def _check_graph(artifact: Artifact, session: ort.InferenceSession) -> None:
+    """Raise ArtifactError unless the graph takes and returns what its contract says."""
+    takes = {node.name: (node.type, node.shape) for node in session.get_inputs()}
+    returns = {node.name: node.type for node in session.get_outputs()}
+    kind, shape = takes.get(INPUT, ("", []))
+    size = artifact.contract.size
+    sides = [side for side in shape[2:] if isinstance(side, int)]
+    if (
+        len(takes) != 1
+        or (kind, returns.get(OUTPUT)) != ("tensor(float)", "tensor(float)")
+        or any(side != size for side in sides)
+    ):
+        inputs = ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, (_, shape) in takes.items())
+        raise ArtifactError(
+            f"{artifact.path}: its graph is not what its contract says (it takes {inputs} and returns "
+            f"{', '.join(returns)}); export it again with 'colorrt export'"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    lines = PREAMBLE.sub("", str(error).strip()).splitlines()
+    return lines[0][:200] if lines else type(error).__name__

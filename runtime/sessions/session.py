@@ -1,0 +1,85 @@
+"""The one thing that the runtime asks of a network: luma squares in, chroma squares out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorrt.contract import Contract
+from colorrt.errors import UsageError
+from colorrt.runtime.artifact import Artifact, Kind
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """How a session is opened.
+
+    `device`: "auto" takes the CPU for ONNX files and the GPU for engines, "cpu" and "cuda" take that and nothing
+    else. `threads`: CPU threads of an ONNX file's network; None takes all cores of the process.
+    """
+
+    device: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise UsageError(f"device {self.device!r} is unknown; take one of {', '.join(DEVICES)}")
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"{self.threads} threads cannot run a network; take 1 or more")
+
+
+class Session(Protocol):
+    """A network that is ready to run."""
+
+    @property
+    def contract(self) -> Contract:
+        """What the artifact promises."""
+
+    @property
+    def backend(self) -> str:
+        """What runs the network, for people: "ONNX Runtime 1.31 on CPU"."""
+
+    def run(self, luma: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Guess chroma (N x 2 x S x S float32) from luma (N x 1 x S x S float32, 0..1).
+
+        Raises UsageError when the artifact does not take that size or batch, ModelError when it fails.
+        """
+
+    def close(self) -> None:
+        """Free what the session holds; it cannot run afterwards."""
+
+
+def open_session(artifact: Artifact, options: SessionOptions | None = None) -> Session:
+    """Open a session on `artifact`.
+
+    Raises BackendError when what it needs is not there: nothing else is taken silently instead.
+    """
+    options = options or SessionOptions()
+    if artifact.kind is Kind.ENGINE:
+        from colorrt.runtime.sessions.tensorrt import TensorRtSession
+
+        return TensorRtSession(artifact, options)
+    from colorrt.runtime.sessions.ort import OrtSession
+
+    return OrtSession(artifact, options)
+
+
+def check_luma(contract: Contract, luma: NDArray[np.float32]) -> None:
+    """Raise UsageError when `contract` does not take `luma`'s shape or dtype, saying which it takes."""
+    fewest, most = contract.batch
+    side = contract.size
+    takes = f"N x 1 x {side} x {side}" if side else "N x 1 x S x S with S a multiple of 16"
+    shape = luma.shape
+    fits = luma.dtype == np.float32 and luma.ndim == 4 and shape[1] == 1 and shape[2] == shape[3]
+    fits = fits and (shape[2] == side if side else shape[2] > 0 and shape[2] % 16 == 0)
+    if not fits:
+        got = " x ".join(map(str, shape))
+        raise UsageError(f"{contract.model} takes luma of {takes} float32, got {got} {luma.dtype}")
+    if shape[0] < fewest or (most is not None and shape[0] > most):
+        bounds = f"{fewest} or more" if most is None else f"{fewest} to {most}"
+        raise UsageError(f"{contract.model} takes {bounds} pictures at a time, got {shape[0]}")

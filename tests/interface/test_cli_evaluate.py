@@ -1,0 +1,180 @@
+"""`colorrt eval`: what it reads, what it says, and what it leaves behind when something fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tarfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorrt.errors import ColorrtError
+from colorrt.evaluation import evaluation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from typer.testing import Result
+
+    Command = Callable[..., Result]
+
+DONE, PICTURES, MODEL = 0, 1, 3
+OUTPUTS = ["--json", "figures.json", "--sheet", "sheet.png", "--curve", "curve.png", "--report", "page.html"]
+
+
+@pytest.fixture
+def evaluate(colorrt: Command, tiny_onnx: Path) -> Command:
+    """Run `colorrt eval` with a small network."""
+    options = ["--engine", tiny_onnx, "--render-factor", 1, "--device", "cpu", "--threads", 1]
+    return lambda *arguments: colorrt("eval", *options, *arguments)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for index in range(2):
+        save_photo(tmp_path / f"photos/{index}.png", index)
+    return tmp_path / "photos"
+
+
+def save_photo(path: Path, seed: int = 0, size: tuple[int, int] = (48, 36)) -> None:
+    path.parent.mkdir(exist_ok=True)
+    small = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    Image.fromarray(small).resize(size).save(path)
+
+
+def error(result: Result, code: int) -> str:
+    assert result.exit_code == code, result.output
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def test_pictures_of_a_sheet_are_kept_at_its_size(
+    evaluate: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index, size in enumerate([(900, 600), (600, 900), (1200, 300)]):
+        save_photo(tmp_path / f"photos/{index}.png", index, size)
+    kept: list[tuple[int, ...]] = []
+    write = evaluation.write_sheet
+
+    def spy(path: Path, rows: Sequence[Sequence[NDArray[np.uint8]]], titles: Sequence[str]) -> None:
+        kept.extend(picture.shape for row in rows for picture in row)
+        write(path, rows, titles)
+
+    monkeypatch.setattr(evaluation, "write_sheet", spy)
+    assert evaluate("photos", "--sheet", "sheet.png").exit_code == DONE
+    assert kept == [(160, 240, 3)] * 3 + [(160, 107, 3)] * 3 + [(60, 240, 3)] * 3
+    assert (tmp_path / "sheet.png").exists()
+
+
+def test_page_does_without_a_sheet_when_none_of_its_photographs_can_be_read(
+    evaluate: Command, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "even_choice", lambda count: [count - 1])
+    (photos / "z.png").write_bytes(b"Dear all,")
+    (tmp_path / "sheet.png").write_bytes(b"of yesterday")
+    result = evaluate(photos, *OUTPUTS)
+    assert error(result, DONE).startswith("skipped z.png: ")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count("data:image/png;base64,") == 1
+
+
+def test_name_that_is_no_utf8_is_escaped_on_the_page(evaluate: Command, photos: Path, tmp_path: Path) -> None:
+    try:
+        (photos / "0.png").rename(photos / os.fsdecode(b"caf\xe9.png"))
+    except (OSError, UnicodeError):
+        pytest.skip("this file system takes no such names")
+    result = evaluate(photos, *OUTPUTS)
+    assert result.exit_code == DONE, result.output
+    assert "<td>caf\\udce9.png</td>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    names = [row["name"] for row in json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["per_picture"]]
+    assert os.fsdecode(b"caf\xe9.png") in names
+
+
+@pytest.mark.parametrize(
+    ("failing", "has_curve"),
+    [
+        ("colorrt.evaluation.evaluation.write_sheet", False),
+        ("colorrt.evaluation.evaluation.saturation_curve", False),
+        ("colorrt.evaluation.evaluation.write_curves", True),
+        ("colorrt.evaluation.report.write_report", True),
+    ],
+)
+def test_figures_are_kept_when_another_output_fails(
+    evaluate: Command, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, has_curve: bool
+) -> None:
+    def fail(*_: object) -> None:
+        raise ColorrtError("it went wrong")
+
+    monkeypatch.setattr(failing, fail)
+    assert error(evaluate(photos, *OUTPUTS), PICTURES) == "error: it went wrong"
+    table = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert table["pictures"] == 2
+    assert ("curve" in table) is has_curve
+    assert not (tmp_path / "page.html").exists()
+
+
+class Judge:
+    """Features as the classifier gives them, without it."""
+
+    def features(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+        """Mean colors."""
+        return np.array([picture.mean(axis=(0, 1)) for picture in pictures])
+
+
+def test_frechet_distance_of_one_photograph_says_what_it_needs(
+    evaluate: Command, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("colorrt.evaluation.frechet.Judge", Judge)
+    both = evaluate(photos, "--frechet")
+    assert both.stderr == ""
+    assert "Frechet " in both.stdout
+    (photos / "1.png").unlink()
+    one = evaluate(photos, "--frechet", "--json", "figures.json")
+    assert error(one, DONE) == (
+        f"{photos}: no Frechet distance, for it compares sets and needs two photographs or more; give more"
+    )
+    assert json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["frechet"] is None
+    assert evaluate(photos).stderr == ""
+
+
+@pytest.mark.parametrize("option", ["--curve", "--report"])
+def test_missing_matplotlib_is_told_before_anything_is_measured(
+    evaluate: Command, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert evaluate(photos).exit_code == DONE
+    result = evaluate(photos, option, "asked", "--json", "figures.json")
+    message = error(result, MODEL)
+    assert message.startswith("error: the plot needs matplotlib, ")
+    assert message.endswith("install it: pip install 'colorrt[bench]'")
+    assert "PSNR" not in result.stdout
+    assert not (tmp_path / "figures.json").exists()
+
+
+def test_folder_of_shards_is_measured_as_its_photographs_are(evaluate: Command, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "shards/deep").mkdir(parents=True)
+    for photo, shard in (("0.png", "a.tar"), ("1.png", "deep/b.tar.gz")):
+        with tarfile.open(tmp_path / "shards" / shard, "w:gz" if shard.endswith("gz") else "w") as archive:
+            archive.add(photos / photo, photo)
+    found = []
+    for source in (photos, tmp_path / "shards"):
+        result = evaluate(source, *OUTPUTS)
+        assert result.exit_code == DONE, result.output
+        assert result.stderr == ""
+        table = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+        found.append((result.stdout, table["psnr_db"], (tmp_path / "sheet.png").read_bytes()))
+    assert found[0] == found[1]
+    assert [row["name"] for row in table["per_picture"]] == ["a.tar/0.png", "deep/b.tar.gz/1.png"]
+
+
+def test_folder_without_pictures_and_shards_says_what_to_name(evaluate: Command, tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/a.txt").write_text("Dear all,", encoding="utf-8")
+    message = error(evaluate("texts"), 2)
+    assert message.startswith("error: texts holds no pictures (")
+    assert message.endswith("; name a folder of photos or of tar archives of them, or one such archive")
