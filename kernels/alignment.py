@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from colorrt.kernels.arrays import handed_over
+from colorrt.kernels.arrays import readonly_view
 from colorrt.kernels.compiling import inner, striped
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def align_mean(
     mean = np.empty((2, height, width), np.float32)
     _average_rows(
         height,
-        handed_over(planes),
-        handed_over(onward),
-        handed_over(back),
-        handed_over(before),
-        handed_over(after),
+        readonly_view(planes),
+        readonly_view(onward),
+        readonly_view(back),
+        readonly_view(before),
+        readonly_view(after),
         middle,
         np.float32(1.0 / SIGMA),
         mean,

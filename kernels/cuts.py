@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from colorrt.kernels.arrays import check_float32, check_plane, handed_over
+from colorrt.kernels.arrays import check_float32, check_plane, readonly_view
 from colorrt.kernels.compiling import inner, kernel
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def sum_up(luma: NDArray[np.float32]) -> Summary:
     check_float32(luma, "luma")
     check_plane(luma, "luma")
     histograms = np.zeros((2, BLOCKS, BLOCKS, BINS), np.float32)
-    _fill(handed_over(luma), np.zeros(_LEVELS, np.float32), np.zeros((BLOCKS, BLOCKS), np.float32), histograms)
+    _fill(readonly_view(luma), np.zeros(_LEVELS, np.float32), np.zeros((BLOCKS, BLOCKS), np.float32), histograms)
     return Summary(histograms, float(np.clip(luma, 0.0, 1.0).std(dtype=np.float64)))
 
 

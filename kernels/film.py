@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from colorrt.kernels.arrays import Level, check_float32, check_plane, handed_over, white_of
+from colorrt.kernels.arrays import Level, check_float32, check_plane, readonly_view, white_of
 from colorrt.kernels.compiling import inner, striped
 from colorrt.kernels.field import Axis, make_field
 from colorrt.kernels.resize import resize_luma
@@ -146,8 +146,8 @@ def render_film(
     cb, cr = np.empty((rows, columns), luma.dtype), np.empty((rows, columns), luma.dtype)
     _render(
         rows,
-        handed_over(luma),
-        handed_over(field),
+        readonly_view(luma),
+        readonly_view(field),
         _sited_axis(field.shape[1] - 1, height, down, rows, first=coding.top),
         _sited_axis(field.shape[2] - 1, width, across, columns, first=coding.left),
         (down, across),
@@ -164,7 +164,7 @@ def _sited_axis(inputs: int, pixels: int, step: int, outputs: int, *, first: boo
     center = step * np.arange(operator.index(outputs)) + (0.5 if first else step / 2)
     place = np.clip(center * inputs / pixels - 0.5, 0.0, inputs - 1.0)
     near = np.floor(place)
-    return Axis(handed_over(near.astype(np.uint32)), handed_over((place - near).astype(np.float32)))
+    return Axis(readonly_view(near.astype(np.uint32)), readonly_view((place - near).astype(np.float32)))
 
 
 @lru_cache(maxsize=32)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from colorrt.kernels.arrays import check_float32, check_plane, handed_over
+from colorrt.kernels.arrays import check_float32, check_plane, readonly_view
 from colorrt.kernels.compiling import inner, kernel
 
 if TYPE_CHECKING:
@@ -82,13 +82,13 @@ def find_flow(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArra
     for here, there in reversed(pyramid):
         height, width = (max(side, PATCH) for side in here.shape)
         tops, lefts = _places(height), _places(width)
-        coarse, flow = handed_over(flow), np.zeros((2, height, width), np.float32)
+        coarse, flow = readonly_view(flow), np.zeros((2, height, width), np.float32)
         whole = np.empty((height, width), np.float32)
         padded = np.empty((height + 2 * REACH, width + 2 * REACH), np.float32)
         patches, room = np.empty((2, tops.size, lefts.size), np.float32), np.empty((3, PATCH, PATCH), np.float32)
         weights = np.zeros((height, width), np.float32)
         _search_size(
-            handed_over(here), handed_over(there), coarse, tops, lefts, whole, padded, room, patches, weights, flow
+            readonly_view(here), readonly_view(there), coarse, tops, lefts, whole, padded, room, patches, weights, flow
         )
         flow = flow[:, : here.shape[0], : here.shape[1]]
     return np.ascontiguousarray(flow)
@@ -103,7 +103,7 @@ def _halve(plane: NDArray[np.float32]) -> NDArray[np.float32]:
 @lru_cache(maxsize=16)
 def _places(side: int) -> NDArray[np.int64]:
     last = side - PATCH
-    return handed_over(np.unique(np.append(np.arange(0, last + 1, STRIDE), last)).astype(np.int64))
+    return readonly_view(np.unique(np.append(np.arange(0, last + 1, STRIDE), last)).astype(np.int64))
 
 
 # Loops over patches stand in functions of whole planes with bounds that the compiler knows: they become vectors then.

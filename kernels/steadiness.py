@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from colorrt.kernels.arrays import handed_over
+from colorrt.kernels.arrays import readonly_view
 from colorrt.kernels.compiling import inner, kernel
 from colorrt.kernels.field import U_PER_BLUE, V_PER_RED
 from colorrt.kernels.resize import resize_plane
@@ -93,13 +93,13 @@ class Steadiness:
         if frame.begins_shot:
             self._histograms = []
         elif self._last is not None:
-            onward = handed_over(frame.onward)
+            onward = readonly_view(frame.onward)
             mask = np.empty((side, side), np.bool_)
-            _find_visible(onward, handed_over(frame.back), mask)
+            _find_visible(onward, readonly_view(frame.back), mask)
             former = (self._last.raw, self._last.chroma)
             for k, (sums, chroma) in enumerate(versions):
-                before, after = handed_over(former[k]), handed_over(chroma)
-                _add_flicker(handed_over(self._last.luma), handed_over(frame.luma), before, after, sums.flicker)
+                before, after = readonly_view(former[k]), readonly_view(chroma)
+                _add_flicker(readonly_view(self._last.luma), readonly_view(frame.luma), before, after, sums.flicker)
                 planes = slice(2 * k, 2 * k + 2)
                 before, after = np.stack(self._last_small[planes]), np.stack(small[planes])
                 _add_warp(onward, mask, before, after, sums.warp)
@@ -129,8 +129,8 @@ class Steadiness:
         # Blue, green and red of the raw film and of the steadied one, and the gray one, where all three are the luma.
         histograms = np.zeros((7, _LEVELS))
         for k, chroma in enumerate((frame.raw, frame.chroma)):
-            _count_colors(handed_over(frame.luma), handed_over(chroma), histograms[3 * k : 3 * k + 3])
-        _count_levels(handed_over(frame.luma), histograms[6])
+            _count_colors(readonly_view(frame.luma), readonly_view(chroma), histograms[3 * k : 3 * k + 3])
+        _count_levels(readonly_view(frame.luma), histograms[6])
         histograms /= frame.luma.size
         self._histograms = [*self._histograms[-max(DILATIONS) :], histograms]
         for k, distance in enumerate(DILATIONS):
