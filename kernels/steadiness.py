@@ -75,10 +75,13 @@ class Steadiness:
     Temporally Consistent Video Colorization (2021) and NTIRE 2023.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sums: NDArray[np.float64] | None = None) -> None:
         self._raw, self._steady, self._gray = (
             _Sums(np.zeros(2), np.zeros(2), np.zeros(2), np.zeros((len(DILATIONS), 2))) for _ in range(3)
         )
+        if sums is not None:
+            for part, known in zip(self._parts(), sums, strict=True):
+                part[:] = known
         self._last: Steadied | None = None
         self._last_small: tuple[NDArray[np.float32], ...] = ()
         self._histograms: list[NDArray[np.float64]] = []
@@ -105,6 +108,19 @@ class Steadiness:
                 _add_warp(onward, mask, before, after, sums.warp)
         self._compare_colors(frame)
         self._last, self._last_small = frame, small
+
+    @property
+    def sums(self) -> NDArray[np.float64]:
+        """All that was added up, to go on with later: `Steadiness(sums)`. Frames on both sides are not compared."""
+        return np.stack(self._parts())
+
+    def part(self) -> None:
+        """Compare what comes next with nothing that came before."""
+        self._last, self._histograms = None, []
+
+    def _parts(self) -> list[NDArray[np.float64]]:
+        sums = (self._raw, self._steady, self._gray)
+        return [row for each in sums for row in (each.flicker, each.warp, each.chroma, *each.divergence)]
 
     @property
     def raw(self) -> Scores:

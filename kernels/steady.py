@@ -21,6 +21,8 @@ from colorrt.kernels.flow import find_flow
 from colorrt.kernels.resize import resize_plane
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 SIDE = 64
@@ -121,9 +123,10 @@ class Steadier:
         self._take([resize_plane(plane, self._side, self._side) for plane in (*chroma, luma)])
         return [self._give()] if self._next > self._due + self._ahead else []
 
-    def flush(self) -> list[Steadied]:
-        """Return what is left at the end of the film. What is pushed afterwards belongs to it all the same."""
-        return [self._give() for _ in range(self._next - self._due)]
+    def flush(self) -> Iterator[Steadied]:
+        """Yield what is left at the end of the film. What is pushed afterwards belongs to it all the same."""
+        while self._due < self._next:
+            yield self._give()
 
     @property
     def memory(self) -> Memory | None:

@@ -146,3 +146,19 @@ def test_chroma_that_is_not_finite_is_no_crash() -> None:
     frames = film(3, 3, 16, 0.0)
     frames[1].raw[:] = np.nan
     assert math.isfinite(scored(frames).steadied.flicker)
+
+
+def test_scores_go_on_from_their_sums() -> None:
+    frames = film(4, 12, 16, 0.3)
+    whole = Steadiness()
+    for t, frame in enumerate(frames):
+        if t == 5:
+            whole.part()
+        whole.add(frame)
+    first = scored(frames[:5])
+    second = Steadiness(first.sums)
+    for frame in frames[5:]:
+        second.add(frame)
+    assert second.raw == whole.raw
+    assert second.steadied == whole.steadied
+    assert whole.raw != scored(frames).raw

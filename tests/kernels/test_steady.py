@@ -38,7 +38,7 @@ def film(seed: int, frames: int, size: int, *, cuts: tuple[int, ...] = (), flick
 
 def run(steadier: Steadier, lumas: Any, chromas: Any) -> list[Steadied]:
     given_back = [frame for luma, chroma in zip(lumas, chromas, strict=True) for frame in steadier.push(luma, chroma)]
-    return given_back + steadier.flush()
+    return [*given_back, *steadier.flush()]
 
 
 def reference(lumas: Any, chromas: Any, *, causal: bool) -> tuple[Any, list[int]]:
@@ -92,8 +92,8 @@ def test_frames_come_back_in_order_and_seven_later() -> None:
     steadier = Steadier(32)
     counts = [len(steadier.push(*frame)) for frame in zip(lumas, chromas, strict=True)]
     assert counts == [0] * WINDOW + [1] * (12 - WINDOW)
-    assert len(steadier.flush()) == WINDOW
-    assert steadier.flush() == []
+    assert len(list(steadier.flush())) == WINDOW
+    assert list(steadier.flush()) == []
     causal = Steadier(32, causal=True)
     assert [len(causal.push(*frame)) for frame in zip(lumas, chromas, strict=True)] == [1] * 12
 
