@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 # The rooms stand at the top of the repository and are subpackages of colorrt. A strict editable install lays them as
 # links into one ordinary package tree, build/__editable__…/colorrt, which Python, mypy, the import linter and editors
-# read.
+# read. The tree is laid anew by every install: compiled kernels are kept elsewhere.
+export NUMBA_CACHE_DIR ?= $(CURDIR)/build/numba
 EDITABLE = --config-settings editable_mode=strict --editable
 
 .DEFAULT_GOAL := help

@@ -19,7 +19,8 @@ from colorrt.errors import BackendError, ModelError, UsageError
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.colorizer import choose_render_factor
-from colorrt.runtime.sessions.session import SessionOptions, open_session
+from colorrt.runtime.sessions.opening import open_session
+from colorrt.runtime.sessions.session import SessionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

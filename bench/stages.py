@@ -66,7 +66,7 @@ def color_file(colorizer: Colorizer, source: Path, target: Path, quality: int = 
     `source`: a file of one page. Raises PictureError and ModelError as coloring does.
     """
     marks = [time.perf_counter()]
-    still = open_still(source, target, None, lambda _: None)
+    still = open_still(source, target)
     assert isinstance(still, JpegStill | PictureStill)
     marks.append(time.perf_counter())
     square = colorizer.see(still.luma)

@@ -18,7 +18,8 @@ from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.paint import Paint
 from colorrt.runtime.pictures.reading import read_picture
-from colorrt.runtime.sessions.session import Session, SessionOptions, open_session
+from colorrt.runtime.sessions.opening import open_session
+from colorrt.runtime.sessions.session import Session, SessionOptions
 from colorrt.runtime.shipped import SHIPPED_RENDER_FACTOR, shipped_artifact
 
 HIGHEST_SATURATION = 10.0
@@ -75,6 +76,11 @@ class Colorizer:
     def backend(self) -> str:
         """What runs the network, for people."""
         return self._session.backend
+
+    @property
+    def best_batch(self) -> int:
+        """Pictures at a time that the network is best asked for."""
+        return self._session.best_batch
 
     @property
     def size(self) -> int:

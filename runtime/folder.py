@@ -1,25 +1,26 @@
-"""Many pictures: read, network, write side by side, with every failure kept to its own picture."""
+"""Many pictures: each a passage through the pipeline, with every failure kept to its own picture."""
 
 from __future__ import annotations
 
 import enum
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from colorrt.atomic import printable
-from colorrt.errors import PictureError, UsageError
-from colorrt.runtime.colorizer import Colorizer, Square
-from colorrt.runtime.jobs import Job, Names, exists
-from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
-from colorrt.runtime.pixel_budget import PixelBudget
-from colorrt.runtime.stills import Document, Still, color_document, open_still
+import numpy as np
+from numpy.typing import NDArray
 
-# Pictures in each queue between two stages: enough to keep the slowest stage busy. Large ones are fewer: PixelBudget.
-DEPTH = 2
+from colorrt.atomic import in_one_line, printable
+from colorrt.errors import PictureError, UsageError
+from colorrt.runtime.colorizer import Colorizer
+from colorrt.runtime.jobs import Job, Names, exists
+from colorrt.runtime.paint import Paint
+from colorrt.runtime.passage import Frame, Reserve
+from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
+from colorrt.runtime.pipeline import run_passages
+from colorrt.runtime.stills import Sheet, read_stills, write_stills
+
 TOO_LARGE = "there is not enough memory for a picture of this size; close other programs or reduce it first"
 
 
@@ -60,21 +61,8 @@ class Settings:
             raise UsageError(f"quality {self.quality} is outside 1..100; 95 suits photographs")
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    """A picture with what the network sees of it, or a document, which is seen page by page."""
-
-    job: Job
-    still: Still | Document
-    square: Square | None
-    pixels: int
-    started: float
-
-
-def color_jobs(
-    colorizer: Colorizer, jobs: Sequence[Job], settings: Settings, report: Callable[[Result], None]
-) -> list[Result]:
-    """Color every job; `report` hears of each as it ends, in the order of the jobs.
+def color_jobs(colorizer: Colorizer, jobs: Sequence[Job], settings: Settings) -> Iterator[Result]:
+    """Color every job; yield what became of each as it ends, in the order of the jobs.
 
     No exception but KeyboardInterrupt and the model's own failures (ModelError) leaves this function: a picture
     that cannot be read, colored or written becomes a failed result. Interrupted, it lets the writes under way end.
@@ -83,140 +71,88 @@ def color_jobs(
     """
     colorizer.choose_saturation(settings.saturation)
     names = Names(job.source for job in jobs)
-    jobs = names.settle(jobs)
-    results: list[Result] = []
-    budget = PixelBudget()
-
-    def end(result: Result) -> None:
-        results.append(result)
-        report(result)
-
-    with ThreadPoolExecutor(2, "read") as readers, ThreadPoolExecutor(2, "write") as writers:
-        try:
-            writing: deque[Future[Result]] = deque()
-            for loaded in _read_ahead(colorizer, jobs, settings, readers, budget):
-                # Here and not in the readers, so that of two pictures the first gets a name that both would have.
-                writing.append(_color(colorizer, _settle(loaded, names, settings, budget), settings, writers, budget))
-                # Or else its luma would stay in memory while the next one waits for budget.
-                del loaded
-                while writing and (len(writing) > DEPTH or writing[0].done()):
-                    end(writing.popleft().result())
-            for future in writing:
-                end(future.result())
-        except BaseException:
-            budget.close()
-            readers.shutdown(cancel_futures=True)
-            writers.shutdown(cancel_futures=True)
-            raise
-    return results
+    passages = (PicturePassage(colorizer, job, settings, names) for job in names.settle(jobs))
+    return run_passages(passages, colorizer.guess, colorizer.best_batch)
 
 
-def _read_ahead(
-    colorizer: Colorizer, jobs: Sequence[Job], settings: Settings, readers: ThreadPoolExecutor, budget: PixelBudget
-) -> Iterator[_Loaded | Result]:
-    reading: deque[Future[_Loaded | Result]] = deque()
-    for turn, job in enumerate(jobs):
-        reading.append(readers.submit(_load, colorizer, job, settings, budget, turn))
-        if len(reading) > DEPTH:
-            yield reading.popleft().result()
-    while reading:
-        yield reading.popleft().result()
+class _SkippedError(Exception):
+    """Ends the passage of a picture whose result is there already."""
 
 
-def _load(colorizer: Colorizer, job: Job, settings: Settings, budget: PixelBudget, turn: int) -> _Loaded | Result:
-    started = time.perf_counter()
-    taken: list[int] = []
+class PicturePassage:
+    """A picture file on its way to its colored copy, page by page where it has several."""
 
-    def reserve(pixels: int) -> None:
-        taken.append(budget.take(turn, pixels))
+    def __init__(self, colorizer: Colorizer, job: Job, settings: Settings, names: Names) -> None:
+        self._colorizer = colorizer
+        self._job = job
+        self._settings = settings
+        self._names = names
+        self._started = 0.0
 
-    def ended(outcome: Outcome, reason: str) -> Result:
-        budget.give(sum(taken))
-        return Result(job, outcome, reason)
-
-    try:
+    def frames(self, reserve: Reserve) -> Generator[Frame[Sheet], None, None]:
+        """Read the picture, or its pages. Raises PictureError."""
+        self._started = time.perf_counter()
+        job, settings = self._job, self._settings
         if job.problem is not None:
-            return ended(Outcome.FAILED, f"{printable(job.source)}: {job.problem}")
-        if _is_finished(job.target, settings):
-            return ended(Outcome.SKIPPED, f"{job.target} exists")
-        still = open_still(job.source, job.target, settings.max_pixels, reserve, lossless_luma=settings.lossless_luma)
-        square = None if isinstance(still, Document) else colorizer.see(still.luma)
-        return _Loaded(job, still, square, sum(taken), started)
-    except PictureError as error:
-        return ended(Outcome.FAILED, str(error))
-    except MemoryError:
-        return ended(Outcome.FAILED, f"{printable(job.source)}: {TOO_LARGE}")
-    finally:
-        # Those behind this one wait for its turn to be over.
-        if not taken:
-            reserve(0)
+            raise PictureError(f"{printable(job.source)}: {job.problem}")
+        self._check_target()
+        sheets = read_stills(job.source, job.target, settings.max_pixels, reserve, lossless_luma=settings.lossless_luma)
+        for sheet in sheets:
+            yield Frame(self._colorizer.see(sheet.still.luma), sheet)
 
+    def admit(self, first: Frame[Sheet]) -> None:
+        """Give the output the suffix that can hold the picture, unless that name is spoken for or there already.
 
-def _settle(loaded: _Loaded | Result, names: Names, settings: Settings, budget: PixelBudget) -> _Loaded | Result:
-    """Give the output the suffix that can hold the picture, unless that name is spoken for or there already."""
-    if isinstance(loaded, Result) or isinstance(loaded.still, Document):
-        return loaded
-    job = loaded.job
-    suffix = loaded.still.suffix(job.target.suffix)
-    if suffix == job.target.suffix:
-        return loaded
-    job = replace(job, target=job.target.with_suffix(suffix))
-    problem = names.claim(job.target, job.source)
-    if problem is None and not _is_finished(job.target, settings):
-        return replace(loaded, job=job)
-    budget.give(loaded.pixels)
-    if problem is not None:
-        return Result(job, Outcome.FAILED, f"{printable(job.source)}: {problem}")
-    return Result(job, Outcome.SKIPPED, f"{job.target} exists")
+        Here and not in `frames`, so that of two pictures the first gets a name that both would have.
+        """
+        target = self._job.target
+        suffix = target.suffix if first.content.page else first.content.still.suffix(target.suffix)
+        if suffix == target.suffix:
+            return
+        job = self._job = replace(self._job, target=target.with_suffix(suffix))
+        problem = self._names.claim(job.target, job.source)
+        if problem is not None:
+            raise PictureError(f"{printable(job.source)}: {problem}")
+        self._check_target()
 
+    def write(self, colored: Iterator[tuple[Frame[Sheet], NDArray[np.float32]]]) -> None:
+        """Write the copy, whole or not at all. Raises PictureError."""
+        make_folder(self._job.target.parent)
+        write_stills(self._job.target, map(self._paint, colored), self._settings.quality)
 
-def _color(
-    colorizer: Colorizer, loaded: _Loaded | Result, settings: Settings, writers: ThreadPoolExecutor, budget: PixelBudget
-) -> Future[Result]:
-    if isinstance(loaded, Result):
-        return _ended(loaded)
-    if isinstance(loaded.still, Document):
-        # On this thread, for no other may run the network.
-        return _ended(_write(loaded, _document(colorizer, loaded.still, loaded.job, settings), budget))
-    assert loaded.square is not None
-    return writers.submit(_write, loaded, _still(colorizer, loaded.still, loaded.square, loaded.job, settings), budget)
+    def end(self, error: Exception | None) -> Result:
+        """Tell what became of the picture."""
+        job = self._job
+        if error is None:
+            return Result(job, Outcome.DONE, None, time.perf_counter() - self._started)
+        if isinstance(error, _SkippedError):
+            return Result(job, Outcome.SKIPPED, str(error))
+        if isinstance(error, PictureError):
+            return Result(job, Outcome.FAILED, str(error))
+        if isinstance(error, MemoryError):
+            return Result(job, Outcome.FAILED, f"{printable(job.source)}: {TOO_LARGE}")
+        return Result(job, Outcome.FAILED, f"{printable(job.source)}: {_unforeseen(error)}")
 
-
-def _ended(result: Result) -> Future[Result]:
-    future: Future[Result] = Future()
-    future.set_result(result)
-    return future
-
-
-def _document(colorizer: Colorizer, document: Document, job: Job, settings: Settings) -> Callable[[], None]:
-    return lambda: color_document(colorizer, document, job.target, settings.saturation, settings.max_pixels)
-
-
-def _still(colorizer: Colorizer, still: Still, square: Square, job: Job, settings: Settings) -> Callable[[], None]:
-    chroma = colorizer.guess([square])[0]
-
-    def save() -> None:
+    def _paint(self, colored: tuple[Frame[Sheet], NDArray[np.float32]]) -> tuple[Sheet, Paint]:
+        frame, chroma = colored
         try:
-            paint = colorizer.paint(square, chroma, settings.saturation)
+            paint = self._colorizer.paint(frame.square, chroma, self._settings.saturation)
         except PictureError as error:
-            raise PictureError(f"{printable(job.source)}: {error}") from error
-        still.save(job.target, paint, settings.quality)
+            page = frame.content.page
+            where = "" if page is None else f"page {page.number + 1} of {page.count}: "
+            raise PictureError(f"{printable(self._job.source)}: {where}{error}") from error
+        return frame.content, paint
 
-    return save
+    def _check_target(self) -> None:
+        if not self._settings.overwrite and exists(self._job.target):
+            raise _SkippedError(f"{self._job.target} exists")
 
 
-def _write(loaded: _Loaded, save: Callable[[], None], budget: PixelBudget) -> Result:
-    job = loaded.job
-    try:
-        make_folder(job.target.parent)
-        save()
-    except PictureError as error:
-        return Result(job, Outcome.FAILED, str(error))
-    except MemoryError:
-        return Result(job, Outcome.FAILED, f"{printable(job.source)}: {TOO_LARGE}")
-    finally:
-        budget.give(loaded.pixels)
-    return Result(job, Outcome.DONE, None, time.perf_counter() - loaded.started)
+def _unforeseen(error: Exception) -> str:
+    return (
+        f"it could not be colored ({type(error).__name__}: {in_one_line(error)}), which colorrt did not foresee; "
+        "the others go on, and a report with this picture would help"
+    )
 
 
 def make_folder(folder: Path) -> None:
@@ -231,7 +167,3 @@ def make_folder(folder: Path) -> None:
         raise PictureError(
             f"{folder}: this folder cannot be made ({error.strerror or error}); name another with -o"
         ) from error
-
-
-def _is_finished(target: Path, settings: Settings) -> bool:
-    return not settings.overwrite and exists(target)

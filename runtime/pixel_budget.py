@@ -1,4 +1,4 @@
-"""PixelBudget in memory for pictures under way: small ones go side by side, a very large one goes alone."""
+"""A budget of pixels under way: small pictures go side by side, a very large one goes alone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ DEFAULT_PIXELS = 400_000_000
 class PixelBudget:
     """A number of pixels that pictures take when they are read and give back when they are written.
 
-    Turns keep them in order: a picture takes its share only after all before it have taken theirs. So what waits for
-    room never holds back what it waits for.
+    Turns keep them in order: an input takes its share only after all before it have taken theirs. So what waits for
+    its share never holds back what it waits for.
     """
 
     def __init__(self, pixels: int = DEFAULT_PIXELS) -> None:
@@ -22,13 +22,16 @@ class PixelBudget:
         self._closed = False
         self._changed = threading.Condition()
 
-    def take(self, turn: int, pixels: int) -> int:
-        """Wait for turn number `turn` (from 0; each is taken once), then for room. Returns `pixels`."""
+    def take(self, turn: int, pixels: int, *, more: bool = False) -> int:
+        """Wait for turn number `turn` (from 0), then until `pixels` fit. Returns `pixels`.
+
+        `more`: the turn goes on, for an input of several pictures; the last of them ends it.
+        """
         with self._changed:
             self._changed.wait_for(
                 lambda: self._closed or (turn == self._turn and (not self._taken or self._fits(pixels)))
             )
-            self._turn += 1
+            self._turn += not more
             self._taken += pixels
             self._changed.notify_all()
         return pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,19 +17,19 @@ from colorrt.runtime.pictures.reading import open_pages
 from colorrt.runtime.pictures.writing import holds_pages, output_suffix, write_pages, write_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.paint import Paint
+    from colorrt.runtime.passage import Reserve
 
 
 class Still(Protocol):
     """A picture in memory that can save its colored copy.
 
-    To give a format a way of its own (planes of a JPEG, say), make a class like this and return it from `open_still`.
+    To give a format a way of its own (planes of a JPEG, say), make a class like this and yield it from `read_stills`.
     """
 
     @property
@@ -63,33 +64,43 @@ class PictureStill:
         write_picture(path, Colored(self.luma, paint), self.picture, quality)
 
 
-@dataclass(frozen=True)
-class Document:
-    """A file of several pages, none of which is loaded."""
+@dataclass(frozen=True, eq=False)
+class Page:
+    """One page of several: it is written into the file of its copy, not by itself.
 
-    source: Path
-    pages: int
+    number: from 0. size: bytes of all pages at most, uncompressed.
+    """
+
+    picture: Picture
+    number: int
+    count: int
+    size: int
 
 
-def open_still(
-    source: Path,
-    target: Path,
-    max_pixels: int | None,
-    reserve: Callable[[int], None],
-    *,
-    lossless_luma: bool = False,
-) -> Still | Document:
-    """Load a picture, or tell that the file has several pages.
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """What a source of stills yields. `page`: None where the file holds one picture, as nearly all do."""
 
-    target: where the copy is to go, for ways that depend on its format. reserve: called once the number of pixels (of
-    the largest page) is known, before they are decoded; it may wait. lossless_luma: see `open_lossless`.
+    still: Still
+    page: Page | None = None
+
+
+def read_stills(
+    source: Path, target: Path, max_pixels: int | None, reserve: Reserve, *, lossless_luma: bool = False
+) -> Generator[Sheet, None, None]:
+    """Load the picture of a file, or its pages one by one.
+
+    target: where the copy is to go, for ways that depend on its format. reserve: called with the number of pixels of
+    each before they are decoded; it may wait. lossless_luma: see `open_lossless`.
     Raises PictureError, "PATH: reason; advice" in one line.
     """
     if lossless_luma:
-        return open_lossless(source, target, max_pixels, reserve)
+        yield Sheet(open_lossless(source, target, max_pixels, reserve))
+        return
     found = open_jpeg(source, target, max_pixels, reserve)
     if found is not None:
-        return _still(found) if isinstance(found, Picture) else found
+        yield Sheet(_still(found) if isinstance(found, Picture) else found)
+        return
     with open_pages(source, max_pixels) as pages:
         count = len(pages)
         if count > 1 and not holds_pages(target.suffix):
@@ -97,41 +108,43 @@ def open_still(
                 f"{printable(source)}: it has {count} pages, and {printable(target.name)} would hold only one; "
                 "name the output .tif"
             )
-        reserve(max(pages.pixels(number) for number in range(count)))
-        if count > 1:
-            return Document(source, count)
-        return _still(pages.read(0))
+        # All of them before the first is colored: a page that is too large is found out at once.
+        pixels = [pages.pixels(number) for number in range(count)]
+        for number in range(count):
+            reserve(pixels[number], more=number + 1 < count)
+            still = _still(pages.read(number))
+            # 16 bits and alpha, for depths are known only once a page is read.
+            page = Page(still.picture, number, count, 8 * sum(pixels)) if count > 1 else None
+            yield Sheet(still, page)
+            del still, page
 
 
-def color_document(
-    colorizer: Colorizer, document: Document, target: Path, saturation: float | None, max_pixels: int | None
-) -> None:
-    """Color the pages of a document one by one into a TIFF; never is more than one in memory.
+def open_still(source: Path, target: Path, max_pixels: int | None = None, *, lossless_luma: bool = False) -> Still:
+    """Load the picture of a file, or its first page, outside of a pipeline. Raises PictureError."""
 
-    Raises PictureError, and leaves no file, if any page cannot be read or colored.
-    """
-    with open_pages(document.source, max_pixels) as pages:
-        count = len(pages)
+    def reserve(pixels: int, *, more: bool = False) -> None:
+        """Nothing else is under way."""
 
-        def colored() -> Iterator[tuple[Colored, Picture]]:
-            for number in range(count):
-                still = _still(pages.read(number))
-                square = colorizer.see(still.luma)
-                try:
-                    paint = colorizer.paint(square, colorizer.guess([square])[0], saturation)
-                except PictureError as error:
-                    raise PictureError(
-                        f"{printable(document.source)}: page {number + 1} of {count}: {error}"
-                    ) from error
-                yield Colored(still.luma, paint), still.picture
+    with closing(read_stills(source, target, max_pixels, reserve, lossless_luma=lossless_luma)) as sheets:
+        return next(sheets).still
 
-        write_pages(target, colored(), _most_bytes(pages.pixels(number) for number in range(count)), count)
+
+def write_stills(path: Path, colored: Iterator[tuple[Sheet, Paint]], quality: int) -> None:
+    """Write the copy of a file from its sheets, whole or not at all. Raises PictureError, and what `colored` raises."""
+    first, paint = next(colored)
+    if first.page is None:
+        first.still.save(path, paint, quality)
+        return
+
+    def rows() -> Iterator[tuple[Colored, Picture]]:
+        assert first.page is not None
+        yield Colored(first.still.luma, paint), first.page.picture
+        for sheet, own in colored:
+            assert sheet.page is not None
+            yield Colored(sheet.still.luma, own), sheet.page.picture
+
+    write_pages(path, rows(), first.page.size, first.page.count)
 
 
 def _still(picture: Picture) -> PictureStill:
     return PictureStill(replace(picture, pixels=kernels.luma(picture.pixels)))
-
-
-def _most_bytes(pixels: Iterator[int]) -> int:
-    # 16 bits and alpha, for depths are known only once a page is read.
-    return 8 * sum(pixels)

@@ -25,7 +25,8 @@ from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.sessions.flavors import find_flavor
 from colorrt.runtime.sessions.gpu import search_gpu
-from colorrt.runtime.sessions.session import SessionOptions, open_session
+from colorrt.runtime.sessions.opening import open_session
+from colorrt.runtime.sessions.session import SessionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

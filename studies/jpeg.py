@@ -161,7 +161,7 @@ def color_originally(cv2: Any, path: Path, out: Path, answer: Image.Image) -> No
 
 
 def _color(colorizer: Colorizer, case: _Case, out: Path, *, lossless_luma: bool) -> None:
-    still = open_still(case.path, out, None, lambda _: None, lossless_luma=lossless_luma)
+    still = open_still(case.path, out, lossless_luma=lossless_luma)
     assert isinstance(still, JpegStill | LosslessStill)
     paint: Paint = colorizer.paint(colorizer.see(still.luma), case.chroma)
     still.save(out, paint, QUALITY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -102,7 +102,7 @@ def run(
         if not quiet:
             say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
         with _Progress(jobs, hidden=quiet) as progress:
-            results = color_jobs(colorizer, jobs, settings, progress.advance)
+            results = list(progress.follow(color_jobs(colorizer, jobs, settings)))
     if report is not None:
         _write_report(report, results)
     if sheet is not None:
@@ -155,11 +155,13 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def advance(self, result: Result) -> None:
-        """Count one picture that ended."""
-        speed = self._bar.tasks[0].speed
-        pace = f"{speed:.1f} pictures/s" if speed else ""
-        self._bar.update(self._task, advance=1, description=result.job.source.name[:32], pace=pace)
+    def follow(self, results: Iterable[Result]) -> Iterator[Result]:
+        """Count each picture as it ends."""
+        for result in results:
+            speed = self._bar.tasks[0].speed
+            pace = f"{speed:.1f} pictures/s" if speed else ""
+            self._bar.update(self._task, advance=1, description=result.job.source.name[:32], pace=pace)
+            yield result
 
 
 def _write_report(path: Path, results: Sequence[Result]) -> None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from colorrt.contract import Contract
 from colorrt.errors import UsageError
-from colorrt.runtime.artifact import Artifact, Kind
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -44,6 +43,10 @@ class Session(Protocol):
     def backend(self) -> str:
         """What runs the network, for people: "ONNX Runtime 1.31 on CPU"."""
 
+    @property
+    def best_batch(self) -> int:
+        """Pictures at a time that it is best asked for."""
+
     def run(self, luma: NDArray[np.float32]) -> NDArray[np.float32]:
         """Guess chroma (N x 2 x S x S float32) from luma (N x 1 x S x S float32, 0..1).
 
@@ -52,21 +55,6 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Free what the session holds; it cannot run afterwards."""
-
-
-def open_session(artifact: Artifact, options: SessionOptions | None = None) -> Session:
-    """Open a session on `artifact`.
-
-    Raises BackendError when what it needs is not there: nothing else is taken silently instead.
-    """
-    options = options or SessionOptions()
-    if artifact.kind is Kind.ENGINE:
-        from colorrt.runtime.sessions.tensorrt import TensorRtSession
-
-        return TensorRtSession(artifact, options)
-    from colorrt.runtime.sessions.ort import OrtSession
-
-    return OrtSession(artifact, options)
 
 
 def check_luma(contract: Contract, luma: NDArray[np.float32]) -> None:

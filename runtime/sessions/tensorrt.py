@@ -87,6 +87,12 @@ class TensorRtSession:
             with cuda.current():
                 return max(self._scratch_size + self._buffer_size, self._free_before - cuda.free_memory())
 
+    @property
+    def best_batch(self) -> int:
+        """Pictures at a time that the engine was tuned for."""
+        engine = self.contract.engine
+        return 1 if engine is None else engine.optimum
+
     def run(self, luma: NDArray[np.float32]) -> NDArray[np.float32]:
         """Guess chroma (N x 2 x S x S float32) from luma (N x 1 x S x S float32, 0..1), any N.
 

@@ -30,8 +30,16 @@ def colorrt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Re
     return run
 
 
+@pytest.fixture(scope="session")
+def warm_kernels() -> None:
+    """Compile the kernels, so that no command has to say that it does."""
+    from colorrt import kernels
+
+    kernels.warm_up()
+
+
 @pytest.fixture
-def run(colorrt: Callable[..., Result], tiny_onnx: Path) -> Callable[..., Result]:
+def run(colorrt: Callable[..., Result], tiny_onnx: Path, warm_kernels: None) -> Callable[..., Result]:
     """Run `colorrt run` with a small network."""
 
     def run(*arguments: object) -> Result:

@@ -246,11 +246,10 @@ def test_progress_is_drawn_where_a_terminal_shows_it(save_gray: Save, tmp_path: 
         real = rich.console.Console
         patch.setattr(rich.console, "Console", lambda **_: real(file=stream, force_terminal=True, width=120))
         with _Progress(jobs, hidden=False) as progress:
-            for job in jobs:
-                progress.advance(Result(job, Outcome.DONE))
+            for _ in progress.follow(Result(job, Outcome.DONE) for job in jobs):
                 progress._bar.refresh()
         with _Progress(jobs, hidden=True) as progress:
-            progress.advance(Result(Job(Path("hidden.jpg"), Path("out")), Outcome.DONE))
+            list(progress.follow([Result(Job(Path("hidden.jpg"), Path("out")), Outcome.DONE)]))
         stream.seek(0)
         shown = stream.read()
     assert "[bold]a.jpg" in shown

@@ -36,10 +36,7 @@ def assert_luma(path: Path, gray: NDArray[Any], page: int = 0) -> None:
 
 
 def color(colorizer: Colorizer, photos: Path, out: Path, **settings: Any) -> list[Result]:
-    heard: list[Result] = []
-    results = color_jobs(colorizer, plan_jobs([str(photos)], out), Settings(**settings), heard.append)
-    assert results == heard
-    return results
+    return list(color_jobs(colorizer, plan_jobs([str(photos)], out), Settings(**settings)))
 
 
 def outcomes(results: list[Result]) -> list[Outcome]:

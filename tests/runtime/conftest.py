@@ -133,7 +133,7 @@ def color(colorizer: Colorizer, tmp_path: Path) -> Callable[..., Result]:
 
     def run(source: Path, name: str | None = None, **settings: Any) -> Result:
         job = Job(source, tmp_path / "out" / (name or source.name))
-        (result,) = color_jobs(colorizer, [job], Settings(overwrite=True, **settings), lambda _: None)
+        (result,) = color_jobs(colorizer, [job], Settings(overwrite=True, **settings))
         return result
 
     return run

@@ -9,7 +9,7 @@ import pytest
 
 from colorrt.errors import BackendError, ColorrtError
 from colorrt.runtime.artifact import read_artifact
-from colorrt.runtime.sessions.session import open_session
+from colorrt.runtime.sessions.opening import open_session
 from colorrt.runtime.sessions.tensorrt import TensorRtSession
 
 if TYPE_CHECKING:

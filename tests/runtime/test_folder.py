@@ -137,10 +137,10 @@ def test_png_in_place_of_a_suffix_never_overwrites_an_input(
     gif, png = save_gray(tmp_path / "x/a.gif"), save_gray(tmp_path / "y/a.png")
     before = png.read_bytes()
     jobs = plan_jobs([str(gif), str(png)], tmp_path / "y", overwrite=True)
-    results = color_jobs(colorizer, jobs, Settings(overwrite=True), lambda _: None)
+    results = list(color_jobs(colorizer, jobs, Settings(overwrite=True)))
     assert outcomes(results) == [FAILED, FAILED]
     assert png.read_bytes() == before
-    (alone,) = color_jobs(colorizer, [Job(png, tmp_path / "y/a.gif")], Settings(overwrite=True), lambda _: None)
+    (alone,) = color_jobs(colorizer, [Job(png, tmp_path / "y/a.gif")], Settings(overwrite=True))
     assert alone.reason == f"{png}: its output would overwrite it; name another folder with -o"
     assert png.read_bytes() == before
 
@@ -174,4 +174,4 @@ def test_impossible_quality_is_refused_at_once(quality: int) -> None:
 
 
 def test_no_jobs_are_no_results(colorizer: Colorizer) -> None:
-    assert color_jobs(colorizer, [], Settings(), lambda _: None) == []
+    assert list(color_jobs(colorizer, [], Settings())) == []

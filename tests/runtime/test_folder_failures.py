@@ -36,7 +36,7 @@ def test_failure_stays_with_its_picture(colorizer: Colorizer, photos: Path, tmp_
 
 def test_problem_of_a_job_is_its_failure(colorizer: Colorizer, photos: Path, tmp_path: Path) -> None:
     jobs = plan_jobs([str(tmp_path / "nothing"), str(photos / "1.jpg")], tmp_path / "out")
-    results = color_jobs(colorizer, jobs, Settings(), lambda _: None)
+    results = list(color_jobs(colorizer, jobs, Settings()))
     assert outcomes(results) == [FAILED, DONE]
     assert results[0].reason == f"{tmp_path / 'nothing'}: no such file or folder; check the path"
 
@@ -72,7 +72,7 @@ def test_name_that_is_too_long_fails_alone(
 ) -> None:
     long = save_gray(tmp_path / ("x" * 248 + ".png"))
     short = save_gray(tmp_path / "short.png")
-    results = color_jobs(colorizer, plan_jobs([str(long), str(short)], None), Settings(), lambda _: None)
+    results = list(color_jobs(colorizer, plan_jobs([str(long), str(short)], None), Settings()))
     assert outcomes(results) == [FAILED, DONE]
     assert "name is too long" in str(results[0].reason)
 

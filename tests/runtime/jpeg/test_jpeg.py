@@ -265,7 +265,7 @@ def test_jpeg_cut_anywhere_fails_or_reads_as_in_the_ordinary_way(tmp_path: Path,
     for end in range(2, len(encoded) - 2, 29):
         (tmp_path / "cut.jpg").write_bytes(encoded[:end])
         with pytest.raises(PictureError, match=r"cut\.jpg: "):
-            open_still(tmp_path / "cut.jpg", OUT, None, lambda _: None)
+            open_still(tmp_path / "cut.jpg", OUT)
 
 
 def test_damaged_scan_reserves_once_and_is_told_as_in_the_ordinary_way(tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ def test_run_takes_jpeg_to_jpeg_by_planes_and_the_rest_through_rgb(
     monkeypatch.setattr(jpeg_still, "write_planes", noted)
     with Colorizer(tiny_onnx, render_factor=1) as colorizer:
         jobs = plan_jobs([str(folder)], tmp_path / "out")
-        results = color_jobs(colorizer, jobs, Settings(), lambda _: None)
+        results = list(color_jobs(colorizer, jobs, Settings()))
     assert {result.job.source.name: result.outcome for result in results} == {
         "cut.jpg": Outcome.FAILED,
         "gray.jpg": Outcome.DONE,

@@ -323,7 +323,7 @@ def test_inputs_that_cannot_keep_luma_fail_alone_with_a_sentence(tiny_onnx: Path
     with Colorizer(tiny_onnx, render_factor=1) as colorizer:
         jobs = plan_jobs([str(folder)], tmp_path / "out")
         jobs.append(Job(folder / "last.jpg", tmp_path / "out" / "other.png"))
-        results = color_jobs(colorizer, jobs, Settings(lossless_luma=True), lambda _: None)
+        results = list(color_jobs(colorizer, jobs, Settings(lossless_luma=True)))
     for result in results:
         if result.outcome is Outcome.FAILED:
             assert result.reason is not None

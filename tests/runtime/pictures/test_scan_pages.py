@@ -126,5 +126,5 @@ def test_interrupt_between_pages_leaves_no_file(
 
     monkeypatch.setattr(colorizer, "guess", guess)
     with pytest.raises(KeyboardInterrupt):
-        color_jobs(colorizer, [Job(source, tmp_path / "out/a.tif")], Settings(), lambda _: None)
+        list(color_jobs(colorizer, [Job(source, tmp_path / "out/a.tif")], Settings()))
     assert list((tmp_path / "out").iterdir()) == []

@@ -125,7 +125,7 @@ def test_wrong_inputs_fail_alone_in_one_line(colorizer: Colorizer, tmp_path: Pat
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     jobs = [Job(tmp_path / name, tmp_path / "out" / name) for name in contents]
-    results = color_jobs(colorizer, jobs, Settings(), lambda _: None)
+    results = list(color_jobs(colorizer, jobs, Settings()))
     assert [result.outcome for result in results] == [Outcome.FAILED] * 4 + [Outcome.DONE] * 2
     for result in results[:4]:
         assert str(result.reason).startswith(f"{result.job.source}: ")

@@ -10,7 +10,7 @@ from engine_plans import RTX, refusal
 
 from colorrt.errors import ArtifactError, BackendError, ColorrtError
 from colorrt.runtime.artifact import read_artifact
-from colorrt.runtime.sessions.session import open_session
+from colorrt.runtime.sessions.opening import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

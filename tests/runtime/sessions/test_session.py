@@ -12,7 +12,8 @@ import pytest
 from colorrt.contract import Contract
 from colorrt.errors import ArtifactError, BackendError, ModelError, UsageError
 from colorrt.runtime.artifact import read_artifact
-from colorrt.runtime.sessions.session import Session, SessionOptions, check_luma, open_session
+from colorrt.runtime.sessions.opening import open_session
+from colorrt.runtime.sessions.session import Session, SessionOptions, check_luma
 
 if TYPE_CHECKING:
     from collections.abc import Callable

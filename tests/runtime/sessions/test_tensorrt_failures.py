@@ -13,7 +13,8 @@ from engine_plans import open_plan, refusal, squares
 
 from colorrt.errors import ArtifactError, BackendError, ColorrtError, ModelError
 from colorrt.runtime.artifact import read_artifact
-from colorrt.runtime.sessions.session import SessionOptions, open_session
+from colorrt.runtime.sessions.opening import open_session
+from colorrt.runtime.sessions.session import SessionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
