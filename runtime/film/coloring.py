@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorrt.atomic import printable
+from colorrt.atomic import in_one_line, printable
 from colorrt.errors import ColorrtError, PictureError, UsageError
 from colorrt.kernels.film import see_film
 from colorrt.kernels.steadiness import Scores, Steadiness
@@ -206,9 +206,14 @@ class FilmPassage:
             pieces = [plan.state.folder / piece.name for piece in progress.pieces]
             join_film(plan.facts, plan.output, plan.tags, pieces, plan.target, plan.carried, plan.span)
         except ColorrtError as caught:
-            kept = plan.state.progress.frames
-            rest = f"; {kept} pictures are done, and the same command goes on from there" if kept else ""
-            return type(caught)(f"{caught}{rest}")
+            return type(caught)(f"{caught}{self._rest()}")
+        except MemoryError:
+            return PictureError(f"{source}: there is not enough memory; close other programs{self._rest()}")
+        except Exception as caught:
+            return PictureError(
+                f"{source}: it could not be colored ({type(caught).__name__}: {in_one_line(caught)}), which colorrt did "
+                f"not foresee; a report with this film would help{self._rest()}"
+            )
         sums = plan.state.recall()[1]
         steadiness = Steadiness(sums) if sums is not None and self._settings.steady != "off" else None
         plan.state.remove()
@@ -223,6 +228,10 @@ class FilmPassage:
             (*plan.carried.lost, *self._damage(progress)),
             time.perf_counter() - self._started,
         )
+
+    def _rest(self) -> str:
+        kept = self._plan.state.progress.frames
+        return f"; {kept} pictures are done, and the same command goes on from there" if kept else ""
 
     def _damage(self, progress: Progress) -> Iterator[str]:
         if progress.damaged:
@@ -348,7 +357,13 @@ def _identity(colorizer: Colorizer, source: Path, settings: FilmSettings, output
     contract = colorizer.contract
     return {
         "source": identify(source),
-        "model": [contract.model, contract.weights_sha256, contract.precision, colorizer.render_factor, colorizer.upsample],
+        "model": [
+            contract.model,
+            contract.weights_sha256,
+            contract.precision,
+            colorizer.render_factor,
+            colorizer.upsample,
+        ],
         "settings": asdict(settings),
         "output": [output.encoder, output.pixel_format, output.options],
         "av": import_av().__version__,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from colorrt.runtime.film.layout import convert_frame, read_luma
 from colorrt.runtime.film.opening import FilmFacts, import_av, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class Decoder:
         the file cannot be read.
         """
         if skip and pts is not None and self.facts.seekable:
-            pictures = self._decode(pts)
+            pictures = self._timed(pts)
             first = next(pictures, None)
             if first is not None and first.pts == pts:
                 yield first
@@ -62,11 +62,23 @@ class Decoder:
                 return
             pictures.close()
             self.damaged = self.mended = 0
-        for number, picture in enumerate(self._decode(self._span.start)):
+        for number, picture in enumerate(self._timed(self._span.start)):
             if number >= skip:
                 yield picture
 
-    def _decode(self, begin: int | None) -> Any:
+    def _timed(self, begin: int | None) -> Generator[Picture, None, None]:
+        """Yield pictures from the time `begin` on, each lasting until the next one."""
+        # What containers say of durations is often in the order of decoding.
+        last: Picture | None = None
+        with closing(self._decode(begin)) as pictures:
+            for picture in pictures:
+                if last is not None:
+                    yield replace(last, duration=picture.pts - last.pts)
+                last = picture
+        if last is not None:
+            yield last
+
+    def _decode(self, begin: int | None) -> Generator[Picture, None, None]:
         """Yield pictures from the time `begin` on."""
         facts, last, usual = self.facts, None, max(1, round(1 / (self.facts.rate * self.facts.time_base)))
         with reading(facts.path) as container:
@@ -106,8 +118,3 @@ class Decoder:
                 yield from packet.decode()
             except (av.error.InvalidDataError, av.error.EOFError):
                 self.damaged += 1
-
-
-def target_of(source: Path, suffix: str, mark: str) -> Path:
-    """Return the name of a film's output beside it."""
-    return source.with_name(f"{source.stem}{mark}{suffix}")

@@ -89,5 +89,4 @@ class PieceEncoder:
 
     def _keep(self, packets: Any) -> None:
         for packet in packets:
-            dts = packet.dts if packet.dts is not None else packet.pts
-            self._packets.append(Coded(packet.pts, dts, packet.duration or 0, packet.is_keyframe, bytes(packet)))
+            self._packets.append(Coded(packet.pts, packet.duration or 0, packet.is_keyframe, bytes(packet)))

@@ -12,7 +12,7 @@ from colorrt.atomic import atomic_path, in_one_line, printable
 from colorrt.errors import PictureError
 from colorrt.runtime.film.codecs import set_up
 from colorrt.runtime.film.opening import FilmFacts, import_av, reading
-from colorrt.runtime.film.packets import Coded, read_packets
+from colorrt.runtime.film.packets import Dated, date_packets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -51,8 +51,7 @@ def plan_carrying(facts: FilmFacts, output: Output, tags: Tags, target: Path, fo
                 )
             timecode = source.streams[facts.stream].metadata.get("timecode")
             for index, kind in facts.others:
-                if kind.startswith("data") and timecode and target.suffix.lower() in (".mov", ".mp4", ".m4v"):
-                    # Written anew by the container, from the metadata.
+                if _is_written_anew(source, index, kind, timecode, target):
                     continue
                 problem = _try_header(source, facts, output, tags, target, trial, [index])
                 if problem is None:
@@ -64,6 +63,15 @@ def plan_carrying(facts: FilmFacts, output: Output, tags: Tags, target: Path, fo
     return Carried(tuple(kept), (*lost, *_losses(facts, output, target)))
 
 
+def _is_written_anew(source: Any, index: int, kind: str, timecode: str | None, target: Path) -> bool:
+    """Return whether a stream is one that the container makes itself, of time code or of chapters."""
+    if not kind.startswith("data"):
+        return False
+    if kind.endswith("SubtitleHandler") and source.chapters():
+        return True
+    return timecode is not None and target.suffix.lower() in (".mov", ".mp4", ".m4v")
+
+
 def _losses(facts: FilmFacts, output: Output, target: Path) -> Iterator[str]:
     if target.suffix.lower() in (".mkv", ".webm") and (facts.time_base / _MILLISECOND).denominator != 1:
         yield f"times are rounded to milliseconds, which is all that {target.suffix} has"
@@ -73,6 +81,9 @@ def _losses(facts: FilmFacts, output: Output, target: Path) -> Iterator[str]:
         yield "transparency is left out"
     if facts.layout.step is not None and facts.layout.step != output.coding.step:
         yield f"chroma is sampled anew: {facts.pixel_format} becomes {output.pixel_format}"
+    if facts.aspect is not None and output.encoder == "ffv1":
+        aspect = f"{facts.aspect.numerator}:{facts.aspect.denominator}"
+        yield f"the shape of pixels, {aspect}, is left out: PyAV cannot write it beside FFV1; set it in your player"
     if facts.turned and not hasattr(import_av().VideoStream, "set_display_rotation"):
         yield "the rotation for players is left out: PyAV 18 or later writes it"
 
@@ -98,15 +109,16 @@ def join_film(
                 _copy_tags(made, video, source, facts, span)
                 made.start_encoding()
                 shift = span.start if span.start is not None else 0
-                pictures = _shifted(pieces, shift)
+                usual = max(1, round(1 / (facts.rate * facts.time_base)))
+                pictures = date_packets(list(pieces), usual)
                 coming = next(pictures, None)
                 for time, packet in _others(source, others, facts, span):
-                    while coming is not None and coming.dts * facts.time_base <= time:
-                        made.mux(_packet(coming, video, facts))
+                    while coming is not None and (coming.dts - shift) * facts.time_base <= time:
+                        made.mux(_packet(coming, video, facts, shift))
                         coming = next(pictures, None)
                     made.mux(packet)
                 while coming is not None:
-                    made.mux(_packet(coming, video, facts))
+                    made.mux(_packet(coming, video, facts, shift))
                     coming = next(pictures, None)
         except (av.error.FFmpegError, ValueError) as error:
             if isinstance(error, OSError) and error.errno in (5, 13, 28, 30, 122):
@@ -226,19 +238,9 @@ def _others(source: Any, others: dict[int, Any], facts: FilmFacts, span: Span) -
         yield time, packet
 
 
-def _shifted(pieces: Iterable[Path], shift: int) -> Iterator[Coded]:
-    last: int | None = None
-    for piece in pieces:
-        for coded in read_packets(piece):
-            # Where frames last unequally long, the first of a piece may be due before the last of the one before.
-            dts = coded.dts - shift
-            dts = dts if last is None else max(dts, last + 1)
-            last = dts
-            yield coded._replace(pts=coded.pts - shift, dts=dts)
-
-
-def _packet(coded: Coded, video: Any, facts: FilmFacts) -> Any:
+def _packet(dated: Dated, video: Any, facts: FilmFacts, shift: int) -> Any:
+    coded = dated.packet
     packet = import_av().Packet(coded.data)
-    packet.pts, packet.dts, packet.duration = coded.pts, coded.dts, coded.duration
+    packet.pts, packet.dts, packet.duration = coded.pts - shift, dated.dts - shift, coded.duration
     packet.time_base, packet.is_keyframe, packet.stream = facts.time_base, coded.key, video
     return packet
