@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colorrt.errors import UsageError
+from colorrt.runtime.film.suffixes import FILM_SUFFIXES, is_film
 from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES
 
 MARK = "-color"
@@ -17,7 +18,7 @@ MARK = "-color"
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to color. `problem`: why it cannot be, when that is known before it is opened."""
+    """One picture or film to color. `problem`: why it cannot be, when that is known before it is opened."""
 
     source: Path
     target: Path
@@ -85,10 +86,10 @@ def plan_jobs(sources: Sequence[str], output: Path | None, *, overwrite: bool = 
 def _check_output(output: Path | None, *, single: bool) -> None:
     if output is None or (exists(output) and output.is_dir()):
         return
-    picture = output.suffix.lower() in PICTURE_SUFFIXES
-    if single and picture:
+    named = output.suffix.lower() in PICTURE_SUFFIXES or is_film(output)
+    if single and named:
         return
-    if picture or exists(output):
+    if named or exists(output):
         raise UsageError(f"{output}: this names a file, and the results need a folder; name one with -o")
 
 
@@ -118,7 +119,7 @@ def _folder(folder: Path, output: Path | None) -> Iterator[Job]:
         if _is_picture(file) and file.is_file() and (inside == _real(folder) or not _real(file).is_relative_to(inside))
     ]
     if not files:
-        kinds = " ".join(sorted(suffix.removeprefix(".") for suffix in PICTURE_SUFFIXES))
+        kinds = " ".join(sorted(suffix.removeprefix(".") for suffix in PICTURE_SUFFIXES | FILM_SUFFIXES))
         yield Job(folder, folder, f"no pictures in this folder or below it (looked for {kinds}); check the folder")
     for file in files:
         yield Job(file, target / file.relative_to(folder))
@@ -133,7 +134,8 @@ def _beside(folder: Path) -> Path:
 def _target(file: Path, output: Path | None, *, single: bool) -> Path:
     if output is None:
         return file.with_name(f"{file.stem}{MARK}{file.suffix}")
-    if single and output.suffix.lower() in PICTURE_SUFFIXES and not (exists(output) and output.is_dir()):
+    named = is_film(output) if is_film(file) else output.suffix.lower() in PICTURE_SUFFIXES
+    if single and named and not (exists(output) and output.is_dir()):
         return output
     return output / file.name
 
@@ -147,7 +149,7 @@ def exists(path: Path) -> bool:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in PICTURE_SUFFIXES | FILM_SUFFIXES and not path.name.startswith(".")
 
 
 def _results(target: Path) -> tuple[Path, Path]:

@@ -6,13 +6,15 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from colorrt.cli.app import announce_compiling, app, check_result_file, guarded, say
 
 if TYPE_CHECKING:
+    from colorrt.runtime.colorizer import Colorizer
+    from colorrt.runtime.film.coloring import FilmSettings
     from colorrt.runtime.folder import Result
     from colorrt.runtime.jobs import Job
 
@@ -25,15 +27,15 @@ LISTED = 20
 def run(
     sources: Annotated[
         list[str],
-        typer.Argument(help="Pictures, folders (searched recursively) or quoted globs.", metavar="PICTURES"),
+        typer.Argument(help="Pictures, films, folders (searched recursively) or quoted globs.", metavar="PICTURES"),
     ],
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
-            help="Folder for the results (or a file name for a single picture). Without it: NAME-color.jpg beside "
-            "each file, FOLDER-color/ beside a folder.",
+            help="Folder for the results (or a file name for a single picture or film). Without it: NAME-color.jpg "
+            "beside each file, FOLDER-color/ beside a folder.",
         ),
     ] = None,
     engine: Annotated[
@@ -77,37 +79,104 @@ def run(
     sheet: Annotated[
         Path | None, typer.Option(help="Write a proof sheet as PNG: up to 24 of the pictures, before and after.")
     ] = None,
+    steady: Annotated[
+        str, typer.Option(help="Films: color that stays. on, off, or causal, which uses no later pictures.")
+    ] = "on",
+    codec: Annotated[str, typer.Option(help="Films: x264, x265, av1, prores, dnxhr or ffv1.")] = "x264",
+    crf: Annotated[int, typer.Option(help="Films: quality of x264, x265 and av1; less is better, 0 to 51.")] = 16,
+    preset: Annotated[str, typer.Option(help="Films: speed of x264 and x265, ultrafast to veryslow.")] = "veryfast",
+    lossless: Annotated[bool, typer.Option("--lossless", help="Films: x264 that keeps luma bit for bit.")] = False,
+    begin: Annotated[
+        str | None, typer.Option("--from", help="Films: begin here; 90, 1:30 or 0:01:30.", metavar="TIME")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Films: end before this.", metavar="TIME")] = None,
+    preview: Annotated[
+        Path | None,
+        typer.Option(help="Films: write a sheet of one picture a shot as PNG, and stop; for a single film."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:
-    """Colorize pictures; the luma of each is kept exactly.
+    """Colorize pictures and films; the luma of each is kept exactly.
 
     Of a color picture (a tinted or sepia scan) only the luma is used. Of a TIFF every page is colored, and 16 bits stay
-    16 in TIFF and PNG. Existing results are skipped, inputs are never overwritten. Exit code: 0 all done, 1 some
-    pictures failed, 2 wrong usage, 3 the model cannot be used.
+    16 in TIFF and PNG. Existing results are skipped, inputs are never overwritten. A film that was stopped goes on when
+    the same command is given again. Exit code: 0 all done, 1 some pictures failed, 2 wrong usage, 3 the model cannot be
+    used.
     """
+    from colorrt.cli.films import color_films, parse_time, report_of, split_films
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.folder import Settings, color_jobs
     from colorrt.runtime.jobs import plan_jobs
     from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
 
     jobs = plan_jobs(sources, output, overwrite=overwrite)
-    for path in (report, sheet):
+    pictures, films = split_films(jobs, output, codec)
+    jobs = [*pictures, *films]
+    film_settings = _film_settings(
+        FilmChoices(codec, crf, preset, lossless, steady),
+        saturation,
+        parse_time(begin),
+        parse_time(end),
+        films=bool(films),
+    )
+    for path in (report, sheet, preview):
         check_result_file(path, [job.source for job in jobs], to_be_made=output)
     if not quiet:
         announce_compiling()
     with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
         colorizer.choose_saturation(saturation)
+        if preview is not None:
+            _write_preview(colorizer, films, preview, saturation)
+            return
         _make_output(output, jobs)
         settings = Settings(saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma)
         if not quiet:
             say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
-        with _Progress(jobs, hidden=quiet) as progress:
-            results = list(progress.follow(color_jobs(colorizer, jobs, settings)))
+        with _Progress(pictures, hidden=quiet) as progress:
+            results = list(progress.follow(color_jobs(colorizer, pictures, settings)))
+        shown = list(results)
+        outcomes = []
+        if film_settings is not None:
+            outcomes = list(color_films(colorizer, films, film_settings, overwrite=overwrite, quiet=quiet))
+        results += [outcome.result for outcome in outcomes]
     if report is not None:
-        _write_report(report, results)
+        _write_report(report, results, [{}] * len(shown) + [report_of(outcome) for outcome in outcomes])
     if sheet is not None:
-        _write_sheet(sheet, results)
+        _write_sheet(sheet, shown)
     _summarize(results, output, quiet=quiet)
+
+
+class FilmChoices(NamedTuple):
+    """What was asked of films."""
+
+    codec: str
+    crf: int
+    preset: str
+    lossless: bool
+    steady: str
+
+
+def _film_settings(
+    choices: FilmChoices, saturation: float | None, begin: float | None, end: float | None, *, films: bool
+) -> FilmSettings | None:
+    """Return how films are colored, None where there are none. Raises UsageError for impossible settings."""
+    if not films:
+        return None
+    from colorrt.runtime.film.codecs import FilmCoding
+    from colorrt.runtime.film.coloring import FilmSettings
+
+    coding = FilmCoding(choices.codec, choices.crf, choices.lossless, choices.preset)
+    return FilmSettings(coding, saturation, choices.steady, begin, end)
+
+
+def _write_preview(colorizer: Colorizer, films: Sequence[Job], path: Path, saturation: float | None) -> None:
+    from colorrt.errors import UsageError
+    from colorrt.runtime.film.preview import write_preview
+
+    if len(films) != 1 or films[0].problem is not None:
+        raise UsageError("--preview is of one film; name just one")
+    shots = write_preview(colorizer, films[0].source, path, saturation)
+    say(f"{shots} shots: {path}", err=False)
 
 
 def _make_output(output: Path | None, jobs: Sequence[Job]) -> None:
@@ -164,7 +233,7 @@ class _Progress:
             yield result
 
 
-def _write_report(path: Path, results: Sequence[Result]) -> None:
+def _write_report(path: Path, results: Sequence[Result], more: Sequence[dict[str, Any]]) -> None:
     from colorrt.atomic import atomic_path
     from colorrt.errors import UsageError
 
@@ -175,8 +244,9 @@ def _write_report(path: Path, results: Sequence[Result]) -> None:
             "outcome": result.outcome.value,
             "reason": result.reason,
             "seconds": round(result.seconds, 4),
+            **known,
         }
-        for result in results
+        for result, known in zip(results, more, strict=True)
     ]
     with atomic_path(path, UsageError) as part:
         part.write_text(json.dumps(rows, indent=1), encoding="utf-8")

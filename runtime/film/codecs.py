@@ -10,7 +10,6 @@ from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.film.layout import planar_format
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from colorrt.kernels.film import Coding
@@ -23,20 +22,19 @@ HIGHEST_CRF = 51
 class Codec:
     """A way to write films.
 
-    `encoder`: FFmpeg's name. `suffixes`: of the containers that hold it, the usual one first. `deepens`: whether luma of
-    fewer bits may be written with more (a production codec has one depth). `presets`: whether it has x264's presets.
+    `encoder`: FFmpeg's name. `suffixes`: of the containers that hold it, the usual one first. `deepens`: whether luma
+    of fewer bits may be written with more (a production codec has one depth).
     """
 
     encoder: str
     suffixes: tuple[str, ...]
     deepens: bool = False
-    presets: bool = False
 
 
 _ANY = (".mp4", ".mkv", ".mov", ".m4v")
 CODECS = {
-    "x264": Codec("libx264", _ANY, presets=True),
-    "x265": Codec("libx265", (".mp4", ".mkv", ".mov"), presets=True),
+    "x264": Codec("libx264", _ANY),
+    "x265": Codec("libx265", (".mp4", ".mkv", ".mov")),
     "av1": Codec("libsvtav1", (".mp4", ".mkv", ".webm")),
     "prores": Codec("prores_ks", (".mov", ".mkv"), deepens=True),
     "dnxhr": Codec("dnxhd", (".mov", ".mkv"), deepens=True),
@@ -48,7 +46,7 @@ SUFFIXES = (".mp4", ".mkv", ".mov", ".m4v", ".webm")
 
 @dataclass(frozen=True)
 class FilmCoding:
-    """How a film is coded: `codec` of CODECS, `crf` 0..51 of x264, x265 and AV1, `lossless`, `preset` of x264 and x265."""
+    """How a film is coded: `codec` of CODECS, `crf` 0..51 of x264, x265 and AV1, `preset` of x264 and x265."""
 
     codec: str = "x264"
     crf: int = 16
@@ -186,9 +184,6 @@ def check_container(target: Path, film_coding: FilmCoding) -> None:
     suffixes = CODECS[film_coding.codec].suffixes
     if target.suffix.lower() not in suffixes:
         raise UsageError(
-            f"{target}: {film_coding.codec} goes into {_either(suffixes)}; name such a file with -o, or take another --codec"
+            f"{target}: {film_coding.codec} goes into {' or '.join(suffixes)}; name such a file with -o, or take "
+            "another --codec"
         )
-
-
-def _either(names: Iterable[str]) -> str:
-    return " or ".join(names)

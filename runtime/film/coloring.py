@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class FilmSettings:
     `end`: seconds from the first picture on, for a part of the film; None: all of it.
     """
 
-    coding: FilmCoding = FilmCoding()
+    coding: FilmCoding = field(default_factory=FilmCoding)
     saturation: float | None = None
     steady: str = "on"
     begin: float | None = None
@@ -211,8 +211,8 @@ class FilmPassage:
             return PictureError(f"{source}: there is not enough memory; close other programs{self._rest()}")
         except Exception as caught:
             return PictureError(
-                f"{source}: it could not be colored ({type(caught).__name__}: {in_one_line(caught)}), which colorrt did "
-                f"not foresee; a report with this film would help{self._rest()}"
+                f"{source}: it could not be colored ({type(caught).__name__}: {in_one_line(caught)}), which colorrt "
+                f"did not foresee; a report with this film would help{self._rest()}"
             )
         sums = plan.state.recall()[1]
         steadiness = Steadiness(sums) if sums is not None and self._settings.steady != "off" else None

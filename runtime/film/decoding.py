@@ -12,13 +12,12 @@ from colorrt.runtime.film.opening import FilmFacts, import_av, reading
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
 class Span:
-    """A part of a film: from a picture's time on (None: the first), to before a time (None: the end), in its time base."""
+    """A part of a film, in its time base: from a time on (None: its first picture) to before a time (None: its end)."""
 
     start: int | None = None
     stop: int | None = None
@@ -28,8 +27,8 @@ class Span:
 class Picture:
     """One picture of a film.
 
-    `frame`: as decoded, ours to write to once `make_writable` was called. `luma`: H x W uint8 or uint16, as coded. `pts`,
-    `duration`: in the film's time base.
+    `frame`: as decoded, ours to write to once `make_writable` was called. `luma`: H x W uint8 or uint16, as coded.
+    `pts`, `duration`: in the film's time base.
     """
 
     frame: Any
@@ -50,8 +49,8 @@ class Decoder:
         """Yield the pictures of the span but for the first `skip`, the next of which has the time `pts`.
 
         Where the container has an index, the first ones are not decoded at all, if the next is found as it should be.
-        Times that are missing, or do not go up, are mended: the one before and one frame more. Raises PictureError where
-        the file cannot be read.
+        Times that are missing, or do not go up, are mended: the one before and one frame more. Raises PictureError
+        where the file cannot be read.
         """
         if skip and pts is not None and self.facts.seekable:
             pictures = self._timed(pts)

@@ -61,8 +61,9 @@ def _deepen(luma: NDArray[Any], depth: int, output: Output) -> NDArray[Any]:
         return luma
     if output.coding.full:
         top, bottom = 2**output.coding.depth - 1, 2**depth - 1
-        return ((luma.astype(np.uint32) * top + bottom // 2) // bottom).astype(np.uint16)
-    return luma.astype(np.uint16) << more
+        full: NDArray[Any] = ((luma.astype(np.uint32) * top + bottom // 2) // bottom).astype(np.uint16)
+        return full
+    return np.left_shift(luma.astype(np.uint16), more)
 
 
 class PieceEncoder:

@@ -76,7 +76,7 @@ def _losses(facts: FilmFacts, output: Output, target: Path) -> Iterator[str]:
     if target.suffix.lower() in (".mkv", ".webm") and (facts.time_base / _MILLISECOND).denominator != 1:
         yield f"times are rounded to milliseconds, which is all that {target.suffix} has"
     if facts.captions and facts.pixel_format != output.pixel_format:
-        yield f"closed captions within the pictures are left out, for {facts.pixel_format} becomes {output.pixel_format}"
+        yield f"closed captions in the pictures are left out, for {facts.pixel_format} becomes {output.pixel_format}"
     if facts.pixel_format.startswith(("yuva", "gbrap", "rgba", "bgra", "argb", "abgr", "ya")):
         yield "transparency is left out"
     if facts.layout.step is not None and facts.layout.step != output.coding.step:

@@ -38,9 +38,9 @@ _STEPS = {"420": (2, 2), "422": (1, 2), "444": (1, 1), "440": (2, 1), "411": (1,
 class Layout:
     """Where luma lies in a decoded frame.
 
-    `convert`: the pixel format that frames are brought to first, where their own has no plane of luma; None leaves them.
-    `depth`: bits of luma. `shift`: bits that luma lies above the lowest. `step`: luma pixels of a chroma pixel, down and
-    across; None where there is no chroma.
+    `convert`: the pixel format that frames are brought to first, where their own has no plane of luma; None leaves
+    them. `depth`: bits of luma. `shift`: bits that luma lies above the lowest. `step`: luma pixels of a chroma pixel,
+    down and across; None where there is no chroma.
     """
 
     convert: str | None
@@ -143,7 +143,7 @@ def read_luma(frame: Any, layout: Layout) -> NDArray[Any]:
     lines = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // dtype.itemsize)
     luma = lines[: frame.height, : frame.width]
     if layout.shift:
-        return np.ascontiguousarray((luma >> layout.shift).astype(np.uint16))
+        return np.right_shift(luma.astype(np.uint16), layout.shift)
     return np.array(luma, np.uint8 if layout.depth == 8 else np.uint16, order="C")
 
 

@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 
     from colorrt.kernels.film import Coding
 
-FILM_SUFFIXES = frozenset(
-    ".3gp .asf .avi .divx .dv .f4v .flv .m1v .m2ts .m2v .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .qt .ts .vob .webm "
-    ".wmv .y4m".split()
-)
-"""What files are taken for films: suffixes, lower case with dot."""
-
 SEEKABLE = ("mov", "matroska")
 """Kinds of containers whose index leads to exactly the picture that was asked for."""
 
@@ -34,8 +28,8 @@ _PATIENCE = 2000
 class FilmFacts:
     """What there is to know of a film.
 
-    `frames`: how many pictures it has, as far as the file or its length tell; None where neither does. `start`: the time
-    of its first picture in `time_base`; `seconds`: its length. `seekable`: whether pictures can be found by their time.
+    `frames`: how many pictures it has, as far as the file or its length tell; None where neither does. `start`: the
+    time of its first picture in `time_base`; `seconds`: its length. `seekable`: whether pictures can be found by time.
     `interlaced`: whether two moments share a frame. `primaries`, `transfer`: numbers of H.273. `turned`: degrees
     counterclockwise that players turn it by. `captions`: whether its frames carry closed captions. `others`: kind and
     codec of each stream beside the pictures ("audio aac"), by its index.
@@ -116,8 +110,8 @@ def open_film(path: Path) -> FilmFacts:
         facts = _facts(path, container, stream, frame, layout, coding, matrix)
     if facts.interlaced:
         raise PictureError(
-            f"{printable(path)}: it is interlaced: each of its frames shows two moments, and color would run from one into "
-            "the other; deinterlace it first (FFmpeg's filter bwdif does)"
+            f"{printable(path)}: it is interlaced: each of its frames shows two moments, and color would run from one "
+            "into the other; deinterlace it first (FFmpeg's filter bwdif does)"
         )
     return facts
 

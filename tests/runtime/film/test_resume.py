@@ -40,7 +40,7 @@ with Colorizer(model, render_factor=2, threads=1) as colorizer:
 """
 
 
-class Stop(Exception):
+class StopError(Exception):
     """Stands for whatever ends a run."""
 
 
@@ -62,7 +62,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stop_at(frames: int) -> Any:
     def report(step: FilmStep) -> None:
         if step.frames >= frames:
-            raise Stop
+            raise StopError
 
     return report
 
@@ -99,23 +99,29 @@ def test_twenty_kills_change_nothing(source: Path, film_onnx: Path, tmp_path: Pa
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     whole, target = tmp_path / "whole.mp4", tmp_path / "color.mp4"
-    assert start(whole).wait() == 0
-    chance = random.Random(0)  # noqa: S311
+
+    def finish(target: Path) -> None:
+        with start(target) as process:
+            _, errors = process.communicate()
+        assert process.returncode == 0, errors
+
+    finish(whole)
+    chance = random.Random(0)
     kills, done = 0, []
     while kills < 20:
-        process = start(target)
-        assert process.stdout is not None
-        done.append(int(process.stdout.readline()))
-        time.sleep(chance.uniform(0.0, 2.0))
-        process.kill()
-        process.communicate()
+        with start(target) as process:
+            assert process.stdout is not None
+            done.append(int(process.stdout.readline()))
+            time.sleep(chance.uniform(0.0, 2.0))
+            process.kill()
+            process.communicate()
         if target.exists():
             # It was quicker than the kill.
             assert_same_film(whole, target)
             target.unlink()
             continue
         kills += 1
-    assert start(target).wait() == 0
+    finish(target)
     assert max(done) > 0
     assert_same_film(whole, target)
     assert not (tmp_path / "color.colorrt").exists()
