@@ -60,7 +60,7 @@ def test_film_without_pictures_is_refused(tmp_path: Path) -> None:
 
 def test_interlaced_film_is_refused_with_what_to_do(tmp_path: Path) -> None:
     make_film(tmp_path / "film.mp4", codec="libx264", options={"x264-params": "tff=1"}, frames=4)
-    with pytest.raises(PictureError, match="interlaced.*deinterlace it first"):
+    with pytest.raises(PictureError, match=r"interlaced.*deinterlace it first"):
         open_film(tmp_path / "film.mp4")
 
 
@@ -80,8 +80,8 @@ def test_damaged_film_is_colored_with_what_is_left_and_says_so(colorizer: Colori
         tmp_path / "whole.mp4", codec="libx264", frames=60, options={"g": "10", "bf": "0"}, size=(96, 128)
     )
     data = bytearray(whole.read_bytes())
-    middle = len(data) // 2
-    data[middle : middle + 4000] = bytes(4000)
+    middle = len(data) // 3
+    data[middle : middle + 1000] = bytes(1000)
     damaged = tmp_path / "damaged.mp4"
     damaged.write_bytes(bytes(data))
     result = color(colorizer, damaged, tmp_path / "color.mp4")
@@ -90,7 +90,7 @@ def test_damaged_film_is_colored_with_what_is_left_and_says_so(colorizer: Colori
 
 
 def test_film_in_color_keeps_its_luma_alone(colorizer: Colorizer, tmp_path: Path) -> None:
-    source = make_film(tmp_path / "film.mkv", pixel_format="gbrp", frames=4)
+    source = make_film(tmp_path / "film.avi", pixel_format="gbrp", codec="utvideo", frames=4)
     color(colorizer, source, tmp_path / "color.mkv", coding=FilmCoding("ffv1"))
     assert see(tmp_path / "color.mkv").pixel_format == "yuv444p"
 
@@ -121,7 +121,7 @@ def test_stream_that_the_container_does_not_take_is_named_before(colorizer: Colo
     with av.open(str(tmp_path / "film.mkv"), "w") as container:
         video = container.add_stream("ffv1", rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "gray"
-        sound = container.add_stream("wmav2", rate=44100, layout="mono")
+        sound = container.add_stream("wavpack", rate=44100, layout="mono")
         for number in range(10):
             frame = av.VideoFrame.from_ndarray(np.full((48, 64), 20 * number, np.uint8), format="gray")
             frame.pts, frame.time_base = number, Fraction(1, 25)
@@ -131,8 +131,8 @@ def test_stream_that_the_container_does_not_take_is_named_before(colorizer: Colo
         container.mux(sound.encode(noise))
         container.mux([*video.encode(None), *sound.encode(None)])
     result = color(colorizer, tmp_path / "film.mkv", tmp_path / "color.mp4")
-    kept = see(tmp_path / "color.mp4").packets
-    assert ("audio" in kept) != any("stream 1 (audio wmav2) is left out" in note for note in result.notes)
+    assert "audio" not in see(tmp_path / "color.mp4").packets
+    assert any("stream 1 (audio wavpack) is left out" in note for note in result.notes)
     result = color(colorizer, tmp_path / "film.mkv", tmp_path / "color.mkv")
     assert "audio" in see(tmp_path / "color.mkv").packets
 
