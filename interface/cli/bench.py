@@ -20,6 +20,12 @@ MOST_FACTOR = 64
 @app.command()
 @guarded
 def bench(
+    subject: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="'film FILE' to measure a film instead, its first --rounds pictures.", metavar="[film FILE]"
+        ),
+    ] = None,
     engine: Annotated[
         Path | None,
         typer.Option(help="The artifact, ONNX or engine; without it, the model that ships.", metavar="FILE"),
@@ -86,11 +92,16 @@ def bench(
     power. Ratio: how many times as fast as the first row of its batch and clock; PyTorch comes first, the artifact
     last.
 
+    'colorrt bench film FILE' measures what a film costs, each stage and the whole; of --rounds 120 or more, say.
+
     Examples: 'colorrt bench', 'colorrt bench --engine fp16.plan --against fp32.plan --weights artistic.pth',
     'colorrt bench --render-factors 8,16,24,35 --weights artistic.pth --plot latency.png'.
     """
     for path in (json_file, plot):
         check_result_file(path, [path for path in (engine, *(against or ())) if path is not None])
+    if subject:
+        _film(subject, engine, render_factor, device, threads, rounds, json_file)
+        return
     if plot is not None:
         _check_plot(plot)
     if render_factors is None:
@@ -124,6 +135,28 @@ def bench(
         render_factors, weights, backend, precision, device, threads, rounds,
         json_file, plot, alone=engine is None and not against and render_factor is None,
     )  # fmt: skip
+
+
+def _film(
+    subject: list[str],
+    engine: Path | None,
+    render_factor: int | None,
+    device: str,
+    threads: int | None,
+    rounds: int,
+    json_file: Path | None,
+) -> None:
+    from colorrt.bench.film import film_lines, measure_film
+    from colorrt.errors import UsageError
+    from colorrt.runtime.colorizer import Colorizer
+    from colorrt.runtime.film.coloring import FilmSettings
+
+    if len(subject) != 2 or subject[0] != "film":
+        raise UsageError(f"bench measures artifacts, or 'film FILE'; not {' '.join(subject)!r}")
+    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads) as colorizer:
+        report = measure_film(colorizer, Path(subject[1]), FilmSettings(), rounds)
+    _show(film_lines(report))
+    _write(json_file, report.as_json())
 
 
 def _by_factor(

@@ -125,3 +125,17 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 def test_times_are_shown() -> None:
     assert show_time(3723.9) == "1:02:03"
+
+
+def test_bench_measures_each_stage_of_a_film(colorrt: Command, tmp_path: Path, tiny_onnx: Path) -> None:
+    make_film(tmp_path / "film.mp4", frames=30)
+    result = colorrt(
+        "bench", "film", "film.mp4", "--engine", tiny_onnx, "--render-factor", 1, "--rounds", 20, "--json", "f.json"
+    )
+    assert result.exit_code == 0
+    for stage in ("decode", "see", "network", "steady", "score", "render", "encode"):
+        assert f"\n{stage} " in result.stdout
+    figures = json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))
+    assert figures["pictures"] == 20
+    assert figures["stages"]["steady"]["rounds"] == 20
+    assert colorrt("bench", "movie", "film.mp4").exit_code == 2
