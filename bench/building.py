@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from colorrt.contract import AttentionForm, EngineFlavor, Precision, StrEnum, Target
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-ONNX = "onnx"
+
+class Backend(StrEnum):
+    """What runs the artifacts that are built to be measured. AUTO: TensorRT where it and a GPU are present."""
+
+    AUTO = "auto"
+    ONNX = "onnx"
+    TENSORRT = EngineFlavor.TENSORRT.value
+    TENSORRT_RTX = EngineFlavor.TENSORRT_RTX.value
+
+
+ONNX = Backend.ONNX
 
 
 def build_artifact(
@@ -17,7 +29,7 @@ def build_artifact(
     folder: Path,
     *,
     backend: str = ONNX,
-    precision: str = "fp32",
+    precision: str = Precision.FP32,
     batch: str = "1",
     say: Callable[[str], None] = lambda _: None,
 ) -> Path:
@@ -33,7 +45,7 @@ def build_artifact(
     if backend == ONNX:
         graph = folder / f"rf{render_factor}-{precision}.onnx"
         # FP16 is for the GPU, whose ONNX Runtime gains nothing by tiles.
-        form = "plain" if precision == "fp16" else None
+        form = AttentionForm.PLAIN if precision == Precision.FP16 else None
         made = export_network(
             weights, render_factor, graph, precision=precision, attention=form, overwrite=True, say=say
         )
@@ -43,7 +55,7 @@ def build_artifact(
 
     graph = folder / f"rf{render_factor}-for-engines.onnx"
     if not graph.exists():
-        export_network(weights, render_factor, graph, target="tensorrt", say=say)
+        export_network(weights, render_factor, graph, target=Target.TENSORRT, say=say)
     request = BuildRequest(precision=precision, backend=backend, batch=batch)
     plan = folder / f"rf{render_factor}-{backend}-{precision}.plan"
     return build_engine(graph, plan, request, overwrite=True, say=say).path

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from colorrt.contract import Device
 from colorrt.errors import ModelError
 
 _PATIENCE_S = 600
@@ -41,7 +42,7 @@ def measure_cold(
     photo: Path,
     size: tuple[int, int],
     *,
-    device: str = "auto",
+    device: str = Device.AUTO,
     threads: int | None = None,
     processes: int = 3,
 ) -> ColdStart:
@@ -60,7 +61,7 @@ def measure_cold(
     first, opened, peaks = [], [], []
     for _ in range(processes):
         started = time.perf_counter()
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 (our own program, no shell)
             assert process.stdout is not None
             # The process says this when the picture is written, so its end does not count.
             answer = process.stdout.readline()
@@ -99,10 +100,10 @@ def _color_first(asked: dict[str, object]) -> None:
 
     started = time.perf_counter()
     colorizer = Colorizer(
-        asked["artifact"],  # type: ignore[arg-type]
-        render_factor=asked["render_factor"],  # type: ignore[arg-type]
+        asked["artifact"],  # type: ignore[arg-type]  # from JSON that this module wrote
+        render_factor=asked["render_factor"],  # type: ignore[arg-type]  # from JSON that this module wrote
         device=str(asked["device"]),
-        threads=asked["threads"],  # type: ignore[arg-type]
+        threads=asked["threads"],  # type: ignore[arg-type]  # from JSON that this module wrote
     )
     open_ms = 1000 * (time.perf_counter() - started)
     photo = Path(str(asked["photo"]))

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from colorrt.contract import Precision
 from colorrt.errors import BackendError, ModelError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from colorrt.models.registry import Network
+    from colorrt.models.family import Network
 
 COMPILE_MODE = "reduce-overhead"
 """torch.compile's mode that replays CUDA graphs, as engines do."""
@@ -41,7 +42,7 @@ class TorchRunner:
     ) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise BackendError(
-                f"PyTorch {torch.__version__} sees no GPU; install a CUDA build of it, or take --device cpu"
+                f"PyTorch {torch.__version__} sees no GPU; install a CUDA build of it, or use --device cpu"
             )
         if threads is not None:
             torch.set_num_threads(threads)
@@ -49,13 +50,13 @@ class TorchRunner:
         self._dtype = torch.float16 if half else torch.float32
         self._layout = torch.channels_last if half else torch.contiguous_format
         self._exact = exact
-        module = network.module.to(self._device, self._dtype, memory_format=self._layout)  # type: ignore[call-overload]
+        module = network.module.to(self._device, self._dtype, memory_format=self._layout)  # type: ignore[call-overload]  # torch: dtype and memory_format together are not in its overloads
         torch.backends.cudnn.benchmark = self.on_gpu
         self._call = torch.compile(module, mode=COMPILE_MODE) if compiled else module
         manner = [*(["channels last"] if half else []), *(["compiled"] if compiled else ["eager"])]
         place = torch.cuda.get_device_name(self._device) if self.on_gpu else "CPU"
         self.name = f"{network.model}, PyTorch {torch.__version__} {', '.join(manner)} on {place}"
-        self.precision = "fp16" if half else "fp32" if exact or not self.on_gpu else "fp32 (tf32)"
+        self.precision = Precision.FP16 if half else Precision.FP32 if exact or not self.on_gpu else "fp32 (tf32)"
 
     @property
     def on_gpu(self) -> bool:
@@ -89,7 +90,7 @@ class TorchRunner:
             self._call(given)
             torch.cuda.synchronize()
             for _ in range(rounds):
-                start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+                start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]  # torch: events have no types
                 start.record()
                 self._call(given)
                 end.record()

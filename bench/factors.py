@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from colorrt.bench.building import ONNX, build_artifact
+from colorrt.bench.building import ONNX, Backend, build_artifact
 from colorrt.bench.cold import measure_cold
 from colorrt.bench.latency import CLOCKS
 from colorrt.bench.machine import describe_machine, warn_of_load
@@ -17,7 +17,7 @@ from colorrt.bench.network import Entrant, held_on_device, open_entrant, open_to
 from colorrt.bench.pictures import write_scaled
 from colorrt.bench.stages import time_stages
 from colorrt.bench.timing import DEVICE_CLOCK, HOST_CLOCK, Times
-from colorrt.contract import FLAVORS, UNIT, Contract
+from colorrt.contract import UNIT, Contract, Device, Precision
 from colorrt.errors import BackendError, ColorrtError, UsageError
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.sessions.flavors import find_flavor, installed_flavors
@@ -28,7 +28,6 @@ from colorrt.runtime.shipped import shipped_weights
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-BACKENDS = ("auto", ONNX, *FLAVORS)
 PICTURE = (1920, 1080)
 _SHIPPED = "shipped"
 
@@ -87,8 +86,8 @@ class FactorPlan:
     weights: Path | None
     factors: tuple[int, ...]
     backend: str
-    precision: str = "fp16"
-    device: str = "auto"
+    precision: str = Precision.FP16
+    device: str = Device.AUTO
     threads: int | None = None
     rounds: int = 20
     beside_torch: bool = True
@@ -104,18 +103,18 @@ def choose_backend(asked: str) -> str:
 
     Raises UsageError for one that is unknown, BackendError for a flavor that cannot run here.
     """
-    if asked not in BACKENDS:
-        raise UsageError(f"there is no backend {asked!r}; take one of {', '.join(BACKENDS)}")
+    if asked not in tuple(Backend):
+        raise UsageError(f"there is no backend {asked!r}; choose one of {', '.join(Backend)}")
     if asked == ONNX:
         return asked
     gpu = find_gpu()
-    if asked == "auto":
+    if asked == Backend.AUTO:
         flavors = installed_flavors()
         return flavors[0].name if flavors and gpu is not None else ONNX
     find_flavor(asked)
     if gpu is None:
         raise BackendError(
-            f"--backend {asked} measures engines, which run on a GPU, and none is found here; "
+            f"--backend {asked} measures engines, which run on a GPU, and no GPU was found here; "
             "'colorrt doctor' says why; --backend onnx measures ONNX Runtime"
         )
     return asked
@@ -144,7 +143,7 @@ def measure_factors(plan: FactorPlan, say: Callable[[str], None] = lambda _: Non
             say(f"render factor {factor} failed: {reason}")
             rows.append(FactorRow(factor, UNIT * factor, failure=reason))
     if not found:
-        raise BackendError(f"not one render factor could be measured; the last one: {rows[-1].failure}")
+        raise BackendError(f"no render factor could be measured; the last failure: {rows[-1].failure}")
     contract, backend = found[0]
     return FactorReport(
         model=contract.model,
@@ -170,7 +169,7 @@ def _measure(
     with ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="colorrt-bench-")))
         started = time.perf_counter()
-        precision = "fp32" if plan.backend == ONNX else plan.precision
+        precision = Precision.FP32 if plan.backend == ONNX else plan.precision
         path = build_artifact(plan.weights, factor, folder, backend=plan.backend, precision=precision, say=say)
         build_s = time.perf_counter() - started
         own = open_entrant(path, factor, options)

@@ -25,6 +25,7 @@ from colorrt.bench.pictures import write_scaled
 from colorrt.bench.power import Power
 from colorrt.bench.stages import StageTimes, time_stages
 from colorrt.bench.timing import DEVICE_CLOCK, HOST_CLOCK
+from colorrt.contract import Device
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.sessions.session import SessionOptions
 from colorrt.runtime.shipped import shipped_artifact
@@ -52,7 +53,7 @@ class Plan:
     against: tuple[Path, ...] = ()
     weights: Path | None = None
     render_factor: int | None = None
-    device: str = "auto"
+    device: str = Device.AUTO
     threads: int | None = None
     sizes: tuple[tuple[int, int], ...] = ((640, 480), (1920, 1080), (4000, 3000))
     batches: tuple[int, ...] = (1, 2, 4, 8)
@@ -122,7 +123,7 @@ def measure_latency(plan: Plan, say: Callable[[str], None] = lambda _: None) -> 
         for other in plan.against:
             others.append(open_entrant(other, factor, options))
             held.callback(others[-1].close)
-        say(f"running the network alone, {', '.join(map(str, plan.batches))} at a time")
+        say(f"running the network alone at batch sizes {', '.join(map(str, plan.batches))}")
         network = time_network(distinct([*eager, *others, own]), factor, plan.batches, plan.rounds)
         return LatencyReport(
             artifact=path.name,
@@ -151,7 +152,7 @@ def _by_size(
             photos = write_scaled(Path(folder), size)
             stages.append(time_stages(colorizer, photos, Path(folder) / "colored.jpg", plan.rounds))
             if plan.processes:
-                say(f"coloring the first picture of {plan.processes} fresh processes")
+                say(f"coloring a first picture in {plan.processes} fresh processes")
                 cold.append(
                     measure_cold(
                         path,

@@ -66,8 +66,8 @@ def warn_of_load() -> str | None:
     if busy is None or busy < max(0.5, cores / 4):
         return None
     return (
-        f"warning: this machine is busy (load {busy:.1f} on {cores} cores), so the milliseconds will be too many; "
-        "ratios hold better, for what is compared takes turns"
+        f"warning: this machine is busy (load {busy:.1f} on {cores} cores), so times will be too long; "
+        "ratios are more reliable, since what is compared is measured in alternation"
     )
 
 
@@ -83,7 +83,7 @@ def describe_gpus() -> list[dict[str, str]]:
     if smi is not None:
         command = [smi, f"--query-gpu={','.join(_SMI_FIELDS.values())}", "--format=csv,noheader"]
         try:
-            answer = subprocess.run(  # noqa: S603
+            answer = subprocess.run(  # noqa: S603 (nvidia-smi by its full path, no shell)
                 command, capture_output=True, text=True, timeout=_PATIENCE_S, check=True
             ).stdout
         except (OSError, subprocess.SubprocessError):

@@ -14,7 +14,7 @@ import numpy as np
 
 from colorrt.bench.power import Power, PowerMeter
 from colorrt.bench.timing import DEVICE_CLOCK, HOST_CLOCK, Times, ratio_of, summarize_times, take_turns
-from colorrt.contract import UNIT
+from colorrt.contract import UNIT, Device
 from colorrt.errors import BackendError, ModelError, UsageError
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import read_artifact
@@ -133,7 +133,9 @@ def open_torch(weights: Path, options: SessionOptions) -> Entrant:
         raise BackendError(
             f"{error.name or 'PyTorch'} is not installed, and --weights runs PyTorch: pip install 'colorrt[export]'"
         ) from error
-    runner = TorchRunner(load_network(weights), "cuda" if options.device == "cuda" else "cpu", threads=options.threads)
+    runner = TorchRunner(
+        load_network(weights), "cuda" if options.device == Device.CUDA else "cpu", threads=options.threads
+    )
     return enter_torch(runner)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from PIL import Image, ImageOps
 
 from colorrt.errors import UsageError
+from colorrt.photos.finding import find_entries, read_entry
 from colorrt.photos.shipped import shipped_photos
 
 LARGEST_SIDE = 30000
@@ -23,8 +25,8 @@ def read_sizes(text: str) -> tuple[tuple[int, int], ...]:
         size = (int(found[1]), int(found[2])) if found else (0, 0)
         if not all(1 <= side <= LARGEST_SIDE for side in size):
             raise UsageError(
-                f"{part.strip()!r} is no size of a picture; give WIDTHxHEIGHT of 1 to {LARGEST_SIDE} pixels a side, "
-                "several with commas: 640x480,1920x1080"
+                f"{part.strip()!r} is not a picture size; give WIDTHxHEIGHT of 1 to {LARGEST_SIDE} pixels a side, "
+                "comma-separated: 640x480,1920x1080"
             )
         sizes.append(size)
     return tuple(dict.fromkeys(sizes))
@@ -40,7 +42,7 @@ def read_numbers(text: str, option: str, least: int, most: int) -> tuple[int, ..
             number = least - 1
         if not least <= number <= most:
             raise UsageError(
-                f"{option}: {part.strip()!r} is no whole number of {least} to {most}; give some with commas, "
+                f"{option}: {part.strip()!r} is not a whole number from {least} to {most}; give some, comma-separated, "
                 f"such as {option} {least},{min(most, 8 * least)}"
             )
         numbers.add(number)
@@ -54,10 +56,10 @@ def write_scaled(folder: Path, size: tuple[int, int], most: int = 6) -> list[Pat
     encodes somewhat faster than on camera pictures of that size.
     """
     paths = []
-    for source in sorted(shipped_photos().glob("*.jpg"))[:most]:
-        with Image.open(source) as image:
+    for entry in find_entries([shipped_photos()])[:most]:
+        with Image.open(io.BytesIO(read_entry(entry))) as image:
             scaled = ImageOps.fit(image.convert("L"), size, Image.Resampling.LANCZOS)
-        path = folder / f"{source.stem}-{size[0]}x{size[1]}.jpg"
+        path = folder / f"{PurePosixPath(entry.name).stem}-{size[0]}x{size[1]}.jpg"
         scaled.save(path, format="JPEG", quality=_JPEG_QUALITY)
         paths.append(path)
     return paths

@@ -79,7 +79,7 @@ class PowerMeter:
     def __enter__(self) -> PowerMeter:
         if self._program is not None:
             command = [self._program, "--interval", str(INTERVAL_MS)]
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603 (tegrastats by its full path, no shell)
                 command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
             self._listener.start()

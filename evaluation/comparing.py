@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from colorrt.contract import Contract, check_render_factor
+from colorrt.contract import Contract, Device, check_render_factor
 from colorrt.errors import ModelError, UsageError
 from colorrt.evaluation.quality import lab_errors
 from colorrt.photos.reading import read_rgb_photos
@@ -84,7 +84,7 @@ def compare_artifacts(
     photos: Path | None,
     *,
     render_factor: int | None = None,
-    device: str = "auto",
+    device: str = Device.AUTO,
     threads: int | None = None,
     on_photo: Callable[[Seen], None] = lambda _: None,
     on_skip: Callable[[str, str], None] | None = None,
@@ -96,7 +96,7 @@ def compare_artifacts(
     measured; `on_skip` is told the name of one that cannot be read, and why.
 
     Raises UsageError when their render factors cannot agree or there are no photographs, ModelError when one of them
-    cannot be used or answers with numbers that are not finite, BackendError when scikit-image is missing.
+    cannot be used or returns values that are not finite, BackendError when scikit-image is missing.
     """
     artifacts = (read_artifact(first), read_artifact(second))
     factor = agree_render_factor(*artifacts, render_factor)
@@ -179,8 +179,8 @@ def _guess(colorizer: Colorizer, path: Path, square: Square, name: str) -> NDArr
     chroma: NDArray[np.float32] = colorizer.guess([square])[0]
     if not np.isfinite(chroma).all():
         raise ModelError(
-            f"{path}: answers with numbers that are not finite on {name} at {colorizer.size} x {colorizer.size}; "
-            "of FP16 this is an overflow: export or build it again, FP32 works everywhere"
+            f"{path}: returns values that are not finite on {name} at {colorizer.size} x {colorizer.size}; "
+            "with FP16 this is an overflow: export or build it again, FP32 works everywhere"
         )
     return chroma
 

@@ -71,7 +71,7 @@ def write_curves(
     curves: Mapping[str, Sequence[CurvePoint]],
     *,
     original_colorfulness: float | None = None,
-    title: str = "Nearness to the original against colorfulness",
+    title: str = "Closeness to the original against colorfulness",
 ) -> None:
     """Draw curves of PSNR (dB, upward) against colorfulness (to the right) into a PNG of 1200 x 800 pixels.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from colorrt.contract import LUMA_OF_RGB, U_SCALE, V_SCALE
 from colorrt.kernels.luma import luma
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 BANDS = 8
 WIDTH = 256 // BANDS
-_CHROMA = np.array([[-0.299, -0.587, 0.886], [0.701, -0.587, -0.114]]) * np.array([[0.492], [0.877]])
+# U and V of R, G, B: the scales times B - Y and R - Y.
+_CHROMA = np.array([[U_SCALE], [V_SCALE]]) * (np.eye(3)[[2, 0]] - np.array(LUMA_OF_RGB))
 
 
 @dataclass(frozen=True)

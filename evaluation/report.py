@@ -42,7 +42,9 @@ def make_report(figures: Mapping[str, Any], curve: bytes | None, sheet: bytes | 
     )
     parts = [_figures(figures)]
     if curve is not None:
-        parts.append("<h2>Nearness against colorfulness</h2>" + _picture(curve, "PSNR against colorfulness"))
+        parts.append(
+            "<h2>Closeness to the original against colorfulness</h2>" + _picture(curve, "PSNR against colorfulness")
+        )
     if figures.get("bands"):
         parts.append(_bands(figures["bands"]))
     if figures.get("stability"):
@@ -61,7 +63,7 @@ def make_report(figures: Mapping[str, Any], curve: bytes | None, sheet: bytes | 
 
 def _figures(figures: Mapping[str, Any]) -> str:
     rows: list[tuple[str, float, float, float | None]] = [
-        ("PSNR, dB (more is nearer)", figures["psnr_db"], figures["gray_psnr_db"], None),
+        ("PSNR, dB (higher is closer)", figures["psnr_db"], figures["gray_psnr_db"], None),
         ("colorfulness", figures["colorfulness"], 0.0, figures["colorfulness_original"]),
         ("ab error", figures["ab_mae"], figures["gray_ab_mae"], 0.0),
         ("dE2000", figures["de2000"], figures["gray_de2000"], 0.0),
@@ -101,7 +103,9 @@ def _stability(stability: Mapping[str, Any]) -> str:
             ("size of the chroma itself", "chroma"),
         )
     ]
-    note = '<p class="note">Mean change of the guessed chroma, in levels of 255, when the picture changes a little.</p>'
+    note = (
+        '<p class="note">Mean change of the predicted chroma, in levels of 255, when the picture changes a little.</p>'
+    )
     return "<h2>Stability</h2>" + note + _table(("disturbance", "change"), rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -10,14 +11,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 from colorrt.atomic import atomic_path
-from colorrt.contract import UNIT, Contract, Parity, check_render_factor
+from colorrt.contract import UNIT, AttentionForm, Contract, Parity, Precision, Target, check_render_factor
 from colorrt.errors import ExportError, UsageError
-from colorrt.export.attention import attention_as, choose_form
+from colorrt.export.attention import attention_as, check_target, choose_form
 from colorrt.export.checks import check_parity, check_structure, measure_parity
 from colorrt.export.graph import OPSET, stamp, trace
 from colorrt.export.memory import check_memory
 from colorrt.export.precision.fp16 import check_precision, to_half
-from colorrt.models.registry import Network, load_network
+from colorrt.models.family import Family, Network
+from colorrt.models.registry import load_network
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.shipped import shipped_weights
 
@@ -38,8 +40,8 @@ def export_network(
     render_factor: int | None,
     output: Path | None = None,
     *,
-    precision: str = "fp32",
-    target: str = "cpu",
+    precision: str = Precision.FP32,
+    target: str = Target.CPU,
     attention: str | None = None,
     photos: Path | None = None,
     overwrite: bool = False,
@@ -48,13 +50,13 @@ def export_network(
     """Export the network of a weights file as an ONNX artifact, checked against PyTorch on real photos.
 
     `weights`: .pth, .pt or .safetensors; None takes those that ship. `render_factor`: 1..64, or None for a graph
-    of any size. `output`: by default `default_name` in the current folder. `precision`: "fp32" or "fp16", which is for
-    GPUs. `target`: "cpu" or "tensorrt", what the artifact is to run on; it chooses the form of attention unless
-    `attention` ("plain", "tiled", "heads") does. `photos`: a folder to compare on instead of the photographs that ship.
-    `say` is told each step before it starts.
+    of any size, or of the one that the network is made for. `output`: by default `default_name` in the current folder.
+    `precision`: "fp32" or "fp16", which is for GPUs. `target`: "cpu" or "tensorrt", what the artifact is to run on; it
+    chooses the form of attention unless `attention` ("plain", "tiled", "heads") does. `photos`: a folder to compare on
+    instead of the photographs that ship. `say` is told each step before it starts.
 
-    Raises WeightsError, ExportError, or UsageError (existing output, impossible render factor, too few photos, unknown
-    precision, target or attention).
+    Raises WeightsError, ExportError, or UsageError (existing output, a render factor that is impossible or that the
+    network cannot take, too few photos, unknown precision, target or attention).
     No file is left behind on failure.
     """
     if render_factor is not None:
@@ -63,21 +65,31 @@ def export_network(
         except ValueError as error:
             raise UsageError(str(error)) from error
     check_precision(precision)
-    form = choose_form(target, attention, render_factor)
+    check_target(target, attention)
     network = load_network(weights or shipped_weights())
     if weights is None:
-        say(f"reading {network.model}, the weights that ship")
+        say(f"reading {network.model}, the shipped weights")
     else:
         say(f"reading {network.model} from {weights.name}")
+    family = network.family
+    if render_factor is None and family.default_render_factor is not None:
+        render_factor = family.default_render_factor
+        say(f"{network.model} is made for render factor {render_factor}: the graph is fixed to it")
+    check_size(family, render_factor)
+    form = None
+    if family.attention_stride is not None:
+        form = choose_form(target, attention, render_factor)
+    elif attention is not None:
+        say(f"{network.model} has no attention: --attention {attention} changes nothing")
     path = output or Path(default_name(network.model, render_factor, precision))
     check_output(path, overwrite=overwrite)
     factors = FREE_FACTORS if render_factor is None else (render_factor,)
     for factor in factors:
         check_memory(network, factor, form, precision)
     squares = {factor: parity_lumas(UNIT * factor, photos) for factor in factors}
-    if precision == "fp16" and target == "cpu":
-        say("FP16 is for GPUs: on the CPU it takes longer than FP32; for an engine, add --target tensorrt")
-    say(f"tracing the graph, {form} attention")
+    if precision == Precision.FP16 and target == Target.CPU:
+        say("FP16 is for GPUs, and slower than FP32 on the CPU; for an engine, add --target tensorrt")
+    say(f"tracing the graph, {form or 'no'} attention")
     with attention_as(network.module, form):
         model = trace(network.module, render_factor)
     say("checking the graph")
@@ -86,14 +98,14 @@ def export_network(
     for factor, lumas in squares.items():
         say(f"comparing with PyTorch on {len(lumas)} photos at {UNIT * factor} x {UNIT * factor}")
         # Tiles are the plain computation, with less memory.
-        with attention_as(network.module, "tiled"):
+        with attention_as(network.module, AttentionForm.TILED):
             found.append(measure_parity(model, network.module, lumas))
     parity = Parity(found[0].photos, sum(one.mean for one in found) / len(found), max(one.worst for one in found))
     check_parity(parity)
     contract = describe(network, render_factor, form, parity)
-    if precision == "fp16":
+    if precision == Precision.FP16:
         half = to_half(model, [luma for lumas in squares.values() for luma in lumas], say=say)
-        model, contract = half.model, replace(contract, precision="fp16", precision_parity=half.parity)
+        model, contract = half.model, replace(contract, precision=Precision.FP16, precision_parity=half.parity)
     stamp(model, contract)
     check_space(path, model.ByteSize())
     with atomic_path(path, ExportError) as part:
@@ -101,12 +113,27 @@ def export_network(
     return Exported(path, contract)
 
 
-def describe(network: Network, render_factor: int | None, form: str, parity: Parity) -> Contract:
+def check_size(family: Family, render_factor: int | None) -> None:
+    """Raise UsageError when squares of this render factor, or of any for None, are no sizes that a network takes."""
+    steps = family.size_multiple
+    if render_factor is None and UNIT % steps:
+        raise UsageError(
+            f"{family.name} takes sizes in steps of {steps} pixels, and a graph of any size has steps of {UNIT}; "
+            "add --render-factor N"
+        )
+    if render_factor is not None and UNIT * render_factor % steps:
+        raise UsageError(
+            f"{family.name} takes sizes in steps of {steps} pixels, and render factor {render_factor} makes "
+            f"{UNIT * render_factor}; take a multiple of {math.lcm(UNIT, steps) // UNIT}"
+        )
+
+
+def describe(network: Network, render_factor: int | None, form: str | None, parity: Parity) -> Contract:
     """Write the contract of a freshly exported FP32 graph."""
     return Contract(
         model=network.model,
         render_factor=render_factor,
-        precision="fp32",
+        precision=Precision.FP32,
         attention=form,
         batch=(1, None),
         saturation=network.default_saturation,
@@ -117,10 +144,10 @@ def describe(network: Network, render_factor: int | None, form: str, parity: Par
     )
 
 
-def default_name(model: str, render_factor: int | None, precision: str = "fp32") -> str:
+def default_name(model: str, render_factor: int | None, precision: str = Precision.FP32) -> str:
     """Name the file of an export: colorrt-MODEL-rfN.onnx, colorrt-MODEL-rfN-fp16.onnx; without -rfN for any size."""
     size = "" if render_factor is None else f"-rf{render_factor}"
-    return f"colorrt-{model}{size}{'' if precision == 'fp32' else f'-{precision}'}.onnx"
+    return f"colorrt-{model}{size}{'' if precision == Precision.FP32 else f'-{precision}'}.onnx"
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
@@ -128,7 +155,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
         raise UsageError(f"{path}: this is a folder; name a file, such as {path / 'network.onnx'}")
     if path.exists() and not overwrite:
-        raise UsageError(f"{path}: exists already; add --overwrite, or name another file with -o")
+        raise UsageError(f"{path}: already exists; add --overwrite, or name another file with -o")
     if path.suffix.lower() != ".onnx":
         raise UsageError(f"{path}: an export is an ONNX file; end the name in .onnx")
     try:
@@ -145,5 +172,5 @@ def check_space(path: Path, size: int) -> None:
     if free < size:
         raise ExportError(
             f"{path}: the graph takes {size / 1e6:.0f} MB and the disk has {free / 1e6:.0f} MB free; "
-            "make room or name another place with -o"
+            "free some space, or name another place with -o"
         )

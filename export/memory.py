@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import psutil
 
-from colorrt.contract import UNIT
+from colorrt.contract import UNIT, AttentionForm, Precision
 from colorrt.errors import ExportError
 from colorrt.export.attention import count_heads, count_scores
-from colorrt.models.layers import Form
-from colorrt.models.registry import Network
+from colorrt.models.family import Network
 
 FLOAT = 4
 # Scores, their softmax and one copy on the way: matrices of scores that live at once.
@@ -21,31 +20,39 @@ HALF_COPIES = 6
 BASE = 600_000_000
 
 
-def estimate_memory(network: Network, render_factor: int, form: Form = "plain", precision: str = "fp32") -> int:
+def estimate_memory(
+    network: Network,
+    render_factor: int,
+    form: AttentionForm | None = AttentionForm.PLAIN,
+    precision: str = Precision.FP32,
+) -> int:
     """Peak memory in bytes of exporting `network` for `render_factor`, weights included.
 
-    Attention of the given form needs scores: N x N with N tokens when plain, 1024 x N in tiles. Features grow with the
+    Attention of the given form needs scores: N x N with N tokens when plain, 1024 x N in tiles; a network without any
+    needs none. Features grow with the
     square's pixels. The factors were measured on two cores with torch 2.13 and ONNX Runtime 1.31.
     """
     size = UNIT * render_factor
     tokens = network.family.attention_tokens(size)
     scores = ATTENTION_MATRICES * FLOAT * count_scores(form, tokens, count_heads(network.module))
     features = network.family.bytes_per_pixel * size**2
-    copies = WEIGHT_COPIES + (HALF_COPIES if precision == "fp16" else 0)
+    copies = WEIGHT_COPIES + (HALF_COPIES if precision == Precision.FP16 else 0)
     return BASE + copies * FLOAT * network.parameters + scores + features
 
 
-def check_memory(network: Network, render_factor: int, form: Form = "plain", precision: str = "fp32") -> None:
+def check_memory(
+    network: Network,
+    render_factor: int,
+    form: AttentionForm | None = AttentionForm.PLAIN,
+    precision: str = Precision.FP32,
+) -> None:
     """Raise ExportError when the export would need more memory than the machine has free."""
     needed, free = estimate_memory(network, render_factor, form, precision), psutil.virtual_memory().available
     if needed > free:
         tokens = network.family.attention_tokens(UNIT * render_factor)
+        why = f" ({form} attention compares {tokens} tokens with each other)" if tokens else ""
+        thriftier = ", --attention tiled" if tokens and form != "tiled" else ""
         raise ExportError(
-            f"{network.model} at render factor {render_factor} needs about {needed / 1e9:.1f} GB to export "
-            f"({form} attention compares {tokens} tokens with each other) and {free / 1e9:.1f} GB are free; "
-            f"take a smaller --render-factor{_thriftier(form)} or a machine with more memory"
+            f"{network.model} at render factor {render_factor} needs about {needed / 1e9:.1f} GB to export{why} and "
+            f"{free / 1e9:.1f} GB are free; use a smaller --render-factor{thriftier} or a machine with more memory"
         )
-
-
-def _thriftier(form: Form) -> str:
-    return "" if form == "tiled" else ", --attention tiled"

@@ -1,7 +1,8 @@
 """The contract that every artifact carries: what is inside, which sizes it takes, what was measured.
 
 It is written as JSON into `metadata_props["colorrt"]` of an ONNX file and into the network's name of a TensorRT
-engine, where it lies verbatim in the plan's bytes. Pure data: importing this module imports nothing heavy.
+engine, where it lies verbatim in the plan's bytes. Beside it stands what every room has to agree on: the numbers of
+BT.601 and the names that options take. Pure data: importing this module imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
+from enum import Enum
 from typing import Any
 
 SCHEMA = 1
@@ -19,8 +21,91 @@ UNIT = 16
 """Pixels of the square per unit of render factor: S = 16 x render factor."""
 HIGHEST_RENDER_FACTOR = 64
 INPUT, OUTPUT = "luma", "chroma"
-FLAVORS = ("tensorrt", "tensorrt_rtx")
 NOT_YET_RUN = "not yet run"
+
+# The kernels are compiled with these numbers, and Numba's cache does not notice when another file than the kernel's
+# own changes: whoever changes one clears the cache (see `colorrt.kernels.luma`).
+LUMA_OF_RGB = (0.299, 0.587, 0.114)
+"""BT.601: Y = 0.299 R + 0.587 G + 0.114 B."""
+U_SCALE, V_SCALE = 0.492, 0.877
+"""BT.601 as the IPOL paper on DeOldify writes it: U = 0.492 (B - Y), V = 0.877 (R - Y)."""
+
+
+class StrEnum(str, Enum):
+    """Names that are strings: `Device.CPU == "cpu"`, and messages and JSON show "cpu". Python 3.10 has none.
+
+    `"cpu" in tuple(Device)` asks whether a plain string is one of them; `"cpu" in Device` raises before Python 3.12.
+    """
+
+    __str__ = str.__str__
+    __repr__ = str.__repr__
+    __format__ = str.__format__  # type: ignore[assignment]  # mypy: the names of the parameters differ
+
+
+class Precision(StrEnum):
+    """Numbers inside the graph; luma and chroma are float32 whatever it is."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+
+
+class Device(StrEnum):
+    """What runs a network. AUTO: the CPU for ONNX files, the GPU for engines."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Target(StrEnum):
+    """What an export is to run on."""
+
+    CPU = "cpu"
+    TENSORRT = "tensorrt"
+
+
+class AttentionForm(StrEnum):
+    """How self-attention is computed, never what comes out: see `colorrt.models.layers.SelfAttention`."""
+
+    PLAIN = "plain"
+    TILED = "tiled"
+    HEADS = "heads"
+
+
+class Upsampling(StrEnum):
+    """How chroma comes to full size: along the edges of the luma, or linearly, as DeOldify does."""
+
+    GUIDED = "guided"
+    BILINEAR = "bilinear"
+
+
+class Steady(StrEnum):
+    """Whether the color of a film is steadied from frame to frame, and by which neighbors."""
+
+    ON = "on"
+    OFF = "off"
+    CAUSAL = "causal"
+
+
+class FilmCodec(StrEnum):
+    """What films are written with."""
+
+    X264 = "x264"
+    X265 = "x265"
+    AV1 = "av1"
+    PRORES = "prores"
+    DNXHR = "dnxhr"
+    FFV1 = "ffv1"
+
+
+class EngineFlavor(StrEnum):
+    """The TensorRTs, by the name of their Python package; the preferred one first."""
+
+    TENSORRT = "tensorrt"
+    TENSORRT_RTX = "tensorrt_rtx"
+
+
+FLAVORS = tuple(EngineFlavor)
 
 
 @dataclass(frozen=True)
@@ -39,7 +124,7 @@ class Engine:
     """What a TensorRT engine adds to the contract of the graph it was built from."""
 
     flavor: str
-    """"tensorrt" or "tensorrt_rtx": the Python package that built it, and the one that runs it."""
+    """An `EngineFlavor`: the Python package that built it, and the one that runs it."""
     version: str
     capabilities: tuple[str, ...]
     """Compute capabilities of the GPUs it runs on ("8.6"); empty: the builder's word for any that its flavor takes."""
@@ -65,7 +150,9 @@ class Contract:
     render_factor: int | None
     """None: the graph takes any S that is a multiple of 16."""
     precision: str
-    attention: str
+    """A `Precision`; files of newer versions may have others."""
+    attention: str | None
+    """An `AttentionForm`; files of newer versions may have others. None: the network has no self-attention."""
     batch: tuple[int, int | None]
     """Fewest and most pictures at a time; None: no bound."""
     saturation: float
@@ -129,7 +216,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "model": (str,),
     "render_factor": (int, type(None)),
     "precision": (str,),
-    "attention": (str,),
+    "attention": (str, type(None)),
     "batch": (list,),
     "saturation": (int, float),
     "weights_sha256": (str,),

@@ -184,7 +184,7 @@ def thread_limit(count: int) -> Iterator[int]:
 
     The bound is the process's: while one Python thread is inside, all are bound.
     """
-    global _thread_limit  # noqa: PLW0603
+    global _thread_limit  # noqa: PLW0603 (the limit belongs to the process, as the cores do)
     before = _thread_limit
     try:
         yield set_threads(count)
@@ -194,7 +194,7 @@ def thread_limit(count: int) -> Iterator[int]:
 
 def _make_pool() -> None:
     # The pool starts its threads as they are needed.
-    global _pool  # noqa: PLW0603
+    global _pool  # noqa: PLW0603 (the threads belong to the process, and are made anew after a fork)
     _pool = ThreadPoolExecutor(max(1, _config.NUMBA_NUM_THREADS - 1), "colorrt-kernels")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from colorrt.contract import U_SCALE, V_SCALE
 from colorrt.kernels.arrays import readonly_view
 from colorrt.kernels.compiling import inner, kernel, striped
 from colorrt.kernels.edges import follow_edges
@@ -15,10 +16,6 @@ from colorrt.kernels.resize import resize_plane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-# BT.601 as the IPOL paper on DeOldify writes it: U = 0.492 (B - Y), V = 0.877 (R - Y).
-U_PER_BLUE = 0.492
-V_PER_RED = 0.877
 
 # A million times white is far beyond any gamut, and leaves float32 room to add and subtract.
 _LARGEST = 1e6
@@ -67,7 +64,7 @@ def make_field(
     scale = min(float(saturation), _LARGEST_SATURATION) * white
     planes = np.empty((2 if guide is None else 3, *chroma.shape[1:]), np.float32)
     lights = chroma[0] if guide is None else guide
-    _tame(readonly_view(chroma), readonly_view(lights), scale / V_PER_RED, scale / U_PER_BLUE, _LARGEST * white, planes)
+    _tame(readonly_view(chroma), readonly_view(lights), scale / V_SCALE, scale / U_SCALE, _LARGEST * white, planes)
     if guide is not None:
         planes = follow_edges(planes)
     height, width = min(planes.shape[1], size[0]), min(planes.shape[2], size[1])

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from colorrt.contract import LUMA_OF_RGB
 from colorrt.kernels.arrays import Level, check_plane, contiguous, readonly_view, white_of
 from colorrt.kernels.compiling import inner, striped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# BT.601's 0.299, 0.587, 0.114 in 65536ths, as in Pillow. They add up to 65536, so that gray stays as it is.
-RED_WEIGHT = 19595
-GREEN_WEIGHT = 38470
-BLUE_WEIGHT = 7471
+# BT.601's weights in 65536ths: 19595, 38470, 7471, as in Pillow. They add up to 65536, so that gray stays as it is.
+# Numba takes numbers of a module for constants and keeps kernels for as long as their own file is unchanged: after a
+# change here or in the contract, kernels of other files (rendering, field) go on with the old ones until
+# NUMBA_CACHE_DIR or the __pycache__ of this folder is emptied.
+RED_WEIGHT, GREEN_WEIGHT, BLUE_WEIGHT = (round(65536 * weight) for weight in LUMA_OF_RGB)
 
 # 32 bits hold the sum even for uint16 (65535 * 65536 + 32768 < 2**32), and make vectors twice as long as 64.
 _RED = np.uint32(RED_WEIGHT)

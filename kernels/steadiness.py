@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from colorrt.contract import U_SCALE, V_SCALE
 from colorrt.kernels.arrays import readonly_view
 from colorrt.kernels.compiling import inner, kernel
-from colorrt.kernels.field import U_PER_BLUE, V_PER_RED
 from colorrt.kernels.resize import resize_plane
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def _count_colors(luma: NDArray[np.float32], chroma: NDArray[np.float32], histog
     for y in range(luma.shape[0]):
         for x in range(luma.shape[1]):
             level = luma[y, x]
-            blue, red = chroma[0, y, x] * np.float32(1.0 / U_PER_BLUE), chroma[1, y, x] * np.float32(1.0 / V_PER_RED)
+            blue, red = chroma[0, y, x] * np.float32(1.0 / U_SCALE), chroma[1, y, x] * np.float32(1.0 / V_SCALE)
             green = np.float32(-0.299 / 0.587) * red - np.float32(0.114 / 0.587) * blue
             histograms[0, _level_of(level + blue)] += 1.0
             histograms[1, _level_of(level + green)] += 1.0

@@ -1,4 +1,4 @@
-"""The networks that colorrt knows, as data: what `colorrt models` lists. Imports no torch."""
+"""The networks that colorrt knows: the files that hold them, and what `colorrt models` lists. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,21 +14,49 @@ class KnownModel:
     weights: str
 
 
-KNOWN_MODELS = (
-    KnownModel("lite", "small network for CPUs: EfficientNet-Lite encoder, UV head", "ship in the package"),
-    KnownModel(
-        "deoldify-artistic",
-        "DeOldify artistic: ResNet-34, deep decoder; most vivid",
-        "ColorizeArtistic_gen.pth of DeOldify",
+@dataclass(frozen=True)
+class FamilyFile:
+    """A file of `colorrt.models` that holds a `FAMILY`, and the models of this family."""
+
+    module: str
+    models: tuple[KnownModel, ...]
+
+
+# Weights go to the first family that recognizes them: one that adds a head to another stands before it.
+FAMILY_FILES = (
+    FamilyFile(
+        "lite_bins",
+        (KnownModel("lite-bins", "lite with a head that chooses among fixed colors", "colorrt train"),),
     ),
-    KnownModel(
-        "deoldify-wide",
-        "DeOldify stable and video: ResNet-101, wide decoder; fewer mistakes",
-        "ColorizeStable_gen.pth or ColorizeVideo_gen.pth of DeOldify",
+    FamilyFile(
+        "lite",
+        (KnownModel("lite", "small network for CPUs: EfficientNet-Lite encoder, UV head", "ship in the package"),),
     ),
-    KnownModel(
+    FamilyFile(
+        "deoldify",
+        (
+            KnownModel(
+                "deoldify-artistic",
+                "DeOldify artistic: ResNet-34, deep decoder; most vivid",
+                "ColorizeArtistic_gen.pth of DeOldify",
+            ),
+            KnownModel(
+                "deoldify-wide",
+                "DeOldify stable and video: ResNet-101, wide decoder; fewer mistakes",
+                "ColorizeStable_gen.pth or ColorizeVideo_gen.pth of DeOldify",
+            ),
+        ),
+    ),
+    FamilyFile(
         "ipol",
-        "the IPOL review's network: ResNet-101, wide decoder, UV head in normalized space",
-        "the checkpoint of the article's code, or colorrt train ipol-video",
+        (
+            KnownModel(
+                "ipol",
+                "the IPOL review's network: ResNet-101, wide decoder, UV head in normalized space",
+                "the checkpoint of the article's code, or colorrt train ipol-video",
+            ),
+        ),
     ),
 )
+
+KNOWN_MODELS = tuple(model for file in FAMILY_FILES for model in file.models)

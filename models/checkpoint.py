@@ -24,10 +24,13 @@ _ZIP_MAGIC = b"PK\x03\x04"
 # fastai's `Learner.save`, and the training code of the IPOL review: the keys of each, the weights first.
 _CONTAINERS = (("model", "opt"), ("state_dict", "training_params"))
 _NAMED = 3
+_HALVES = (torch.float16, torch.bfloat16)
 
 
 def load_state(path: Path) -> dict[str, Tensor]:
     """Read the state dict in a weights file, tensors on the CPU in the file's own dtypes.
+
+    But halves (FP16, bfloat16) in safetensors become float32: so weights are stored there, not computed with.
 
     Takes `.safetensors`, and files of `torch.save` old (before 1.6) and new (zip), holding either a bare
     state dict, exactly the keys `model` and `opt` as fastai's `Learner.save` writes them, or exactly `state_dict` and
@@ -129,7 +132,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
     if not state:
         raise WeightsError(f"{path}: the safetensors file holds no tensors; save a network's state_dict() into it")
-    return state
+    return {name: tensor.float() if tensor.dtype in _HALVES else tensor for name, tensor in state.items()}
 
 
 def _check_zip(path: Path) -> None:

@@ -1,19 +1,26 @@
-"""Luma in, chroma out: the frame around networks that guess normalized RGB pictures.
+"""Luma in, chroma out: the frames around networks that guess normalized RGB pictures, or a and b of CIE Lab.
 
 Everything particular to such a network is tensor operations of one module, so it is exported with it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from colorrt.contract import LUMA_OF_RGB, U_SCALE, V_SCALE
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-LUMA_OF_RGB = (0.299, 0.587, 0.114)
-U_SCALE = 0.492
-V_SCALE = 0.877
+# CIE 1931 XYZ of linear sRGB, and the white that Lab is relative to: D65, 2 degrees, as scikit-image has them.
+XYZ_OF_RGB = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
+WHITE = (0.95047, 1.0, 1.08883)
+# Where the curves of sRGB and of Lab turn into straight lines, on either side.
+_CODED_KNEE, _LINEAR_KNEE = 0.04045, 0.0031308
+_RATIO_KNEE, _CURVE_KNEE = 0.008856, 0.2068966
 
 
 class ChromaOfRgb(nn.Module):
@@ -49,3 +56,67 @@ def chroma_matrix() -> Tensor:
     luma = torch.tensor(LUMA_OF_RGB, dtype=torch.float64)
     red, _, blue = torch.eye(3, dtype=torch.float64)
     return torch.stack([U_SCALE * (blue - luma), V_SCALE * (red - luma)]).float()
+
+
+@dataclass(frozen=True)
+class LabScale:
+    """How a network writes Lab: its input is (L - `center`) / `spread`, and its output y means `gain` y + `offset`."""
+
+    center: float = 50.0
+    spread: float = 100.0
+    gain: float = 110.0
+    offset: float = 0.0
+
+
+class ChromaOfLab(nn.Module):
+    """Wrap a network that maps lightness L to a and b of CIE Lab into one that maps luma to chroma.
+
+    `network`: N x 1 x S x S -> N x 2 x S x S, scaled as `scale` says. Input: luma, N x 1 x S x S float32, 0..1. Output:
+    chroma, N x 2 x S x S float32, BT.601 U and V of the guess in the units of luma, clamped to what RGB can show.
+
+    L is that of the gray pixel of this luma, which is what these networks are given of gray pictures. The color L, a, b
+    has some other luma, which is dropped: over 1000 photographs with true a and b it costs 3e-4 of chroma on average.
+    """
+
+    matrix: Tensor
+    white: Tensor
+    to_rgb: Tensor
+
+    def __init__(self, network: nn.Module, scale: LabScale | None = None) -> None:
+        super().__init__()
+        self.network = network
+        self.scale = scale or LabScale()
+        to_rgb = torch.tensor(XYZ_OF_RGB, dtype=torch.float64).inverse().float()
+        self.register_buffer("matrix", chroma_matrix().reshape(2, 3, 1, 1), persistent=False)
+        self.register_buffer("white", torch.tensor(WHITE).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("to_rgb", to_rgb.reshape(3, 3, 1, 1), persistent=False)
+
+    def forward(self, luma: Tensor) -> Tensor:
+        """Guess chroma (N x 2 x S x S) from luma (N x 1 x S x S)."""
+        lightness = lightness_of(luma)
+        guess = self.network((lightness - self.scale.center) / self.scale.spread)
+        return self.chroma_of(lightness, guess * self.scale.gain + self.scale.offset)
+
+    def chroma_of(self, lightness: Tensor, ab: Tensor) -> Tensor:
+        """L (N x 1 x S x S, 0..100) with a and b (N x 2 x S x S) -> chroma (N x 2 x S x S)."""
+        y = (lightness + 16) / 116
+        x = y + ab[:, :1] / 500
+        # A blue that is too strong for the dark has no light at all there.
+        z = (y - ab[:, 1:] / 200).clamp(min=0)
+        curved = torch.cat([x, y, z], dim=1)
+        ratio = torch.where(curved > _CURVE_KNEE, curved**3, (curved - 16 / 116) / 7.787)
+        # Clamped before the power: below 0 it is not a number.
+        linear = F.conv2d(ratio * self.white, self.to_rgb).clamp(0, 1)
+        powered = 1.055 * linear.clamp(min=_LINEAR_KNEE) ** (1 / 2.4) - 0.055
+        return F.conv2d(torch.where(linear > _LINEAR_KNEE, powered, 12.92 * linear), self.matrix)
+
+
+def lightness_of(luma: Tensor) -> Tensor:
+    """Return L of CIE Lab (0..100) of gray pixels, whose R, G and B are `luma` (gamma-coded, 0..1); any shape.
+
+    A pixel's relative luminance Y is its linear R, G or B, for the luminance weights sum to one.
+    """
+    powered = ((luma.clamp(min=_CODED_KNEE) + 0.055) / 1.055) ** 2.4
+    luminance = torch.where(luma > _CODED_KNEE, powered, luma / 12.92)
+    root = luminance.clamp(min=_RATIO_KNEE) ** (1 / 3)
+    return 116 * torch.where(luminance > _RATIO_KNEE, root, 7.787 * luminance + 16 / 116) - 16

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorrt.models.checkpoint import fill, shape_of
+from colorrt.models.color import ChromaOfRgb
+from colorrt.models.family import Family
 from colorrt.models.layers import SelfAttention, blur, crop_to
 from colorrt.models.norms import fold_norms
 from colorrt.models.resnet import ResNetBody, ResNetShape
@@ -24,7 +26,6 @@ from colorrt.models.resnet import read_shape as read_resnet_shape
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ATTENTION_STRIDE = 8
 _BODY = "layers.0."
 _BLOCKS = 4
 # Attention stands after the second of the four up blocks, at 1/8 of the picture.
@@ -121,7 +122,7 @@ class UpBlock(nn.Module):
         joined = F.relu(torch.cat([up, self.bn(skip)], dim=1))
         if self.deep:
             joined = self.conv1(joined)
-        return (self.conv2 if self.deep else self.conv)(joined)  # type: ignore[no-any-return]
+        return (self.conv2 if self.deep else self.conv)(joined)  # type: ignore[no-any-return]  # torch: modules return Any
 
 
 class Residual(nn.Module):
@@ -219,3 +220,19 @@ def build(state: Mapping[str, Tensor]) -> DeOldify:
         network = DeOldify(read_shape(folded))
     fill(network, folded, f"DeOldify {recognize(folded)}")
     return network
+
+
+def _recognize_model(state: Mapping[str, Tensor]) -> str | None:
+    variant = recognize(state)
+    return f"deoldify-{variant}" if variant else None
+
+
+FAMILY = Family(
+    name="deoldify",
+    title="DeOldify artistic, stable and video",
+    models=("deoldify-artistic", "deoldify-wide"),
+    recognize=_recognize_model,
+    build=lambda state: ChromaOfRgb(build(state)).eval(),
+    bytes_per_pixel=6000,
+    attention_stride=8,
+)

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from colorrt.errors import WeightsError
 from colorrt.models.checkpoint import fill, shape_of
+from colorrt.models.color import ChromaOfRgb
+from colorrt.models.family import Family
 from colorrt.models.layers import blur, crop_to
 from colorrt.models.norms import fold_norms
 from colorrt.models.resnet import ResNetBody, ResNetShape
@@ -27,7 +29,6 @@ from colorrt.models.resnet import read_shape as read_resnet_shape
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ATTENTION_STRIDE = 8
 _ATTENTIVE = 1
 _QUERY_SHARE = 8
 _LIMIT = 3.0
@@ -50,7 +51,6 @@ class IpolShape:
 
     `width`: channels of the first three up blocks; the last is half as wide. `channels`: 2 guesses U and V, 3 guesses
     RGB as DeOldify does.
-
     `attention`: the axis over which the weights of the attention sum to one. "equation5": over the places that are
     looked at, as equation 5 and SAGAN have it. "published": over the places that look, as the published code has it,
     and so the published weights. `limits`: the range of the guess in normalized space. "published": 3 either way for
@@ -148,7 +148,7 @@ class Bridge(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """N x C x H x W -> the same shape."""
-        return self.conv2(self.conv1(x))  # type: ignore[no-any-return]
+        return self.conv2(self.conv1(x))  # type: ignore[no-any-return]  # torch: modules return Any
 
 
 class SigmoidRange(nn.Module):
@@ -238,11 +238,11 @@ def _matrices() -> dict[str, Tensor]:
     return {"to_yuv": matrix.float()[..., None, None], "to_rgb": matrix.inverse().float()[..., None, None]}
 
 
-def recognizes(state: Mapping[str, Tensor]) -> bool:
-    """Whether this is a state dict of the network, its norms folded or not."""
+def recognize(state: Mapping[str, Tensor]) -> str | None:
+    """Return "ipol" for a state dict of the network, its norms folded or not, else None."""
     leaves = ("weight", "weight_orig", "parametrizations.weight.original")
     stems = ("bridge.conv1.conv.", "up_blocks.0.upsample.conv.conv.", "dense.conv.")
-    return all(any(stem + leaf in state for leaf in leaves) for stem in stems)
+    return "ipol" if all(any(stem + leaf in state for leaf in leaves) for stem in stems) else None
 
 
 def read_shape(state: Mapping[str, Tensor]) -> IpolShape:
@@ -286,3 +286,15 @@ def _body_key(key: str) -> str:
         index, _, rest = rest.partition(".")
         return f"body.{int(index) + 4}.{rest}" if index.isdecimal() else key
     return key
+
+
+FAMILY = Family(
+    name="ipol",
+    title="the network of the IPOL review of DeOldify",
+    models=("ipol",),
+    recognize=recognize,
+    build=lambda state: ChromaOfRgb(build(state)).eval(),
+    bytes_per_pixel=6000,
+    # The saturation is 1, the guess as it is; the published code's own default is 2.
+    attention_stride=8,
+)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Form = Literal["plain", "tiled", "heads"]
-FORMS: tuple[Form, ...] = get_args(Form)
+from colorrt.contract import AttentionForm
+
 TILE = 1024
 """Queries in a tile of the tiled form."""
 
@@ -39,7 +37,7 @@ class SelfAttention(nn.Module):
         self.key = nn.Conv1d(channels, inner, 1, bias=False)
         self.value = nn.Conv1d(channels, channels, 1, bias=False)
         self.gamma = nn.Parameter(torch.zeros(1))
-        self.form: Form = "plain"
+        self.form = AttentionForm.PLAIN
 
     @property
     def heads(self) -> int:
@@ -51,12 +49,12 @@ class SelfAttention(nn.Module):
         """Attend over all positions of `x` (N x C x H x W)."""
         flat = x.flatten(2)
         queries, keys, values = self.key(flat).transpose(1, 2), self.query(flat), self.value(flat)
-        if self.form == "heads":
+        if self.form == AttentionForm.HEADS:
             shared = (-1, self.heads, -1, -1)
             parts = values.unflatten(1, (self.heads, -1)).transpose(2, 3)
             attended = _attend(queries.unsqueeze(1).expand(shared), keys.unsqueeze(1).expand(shared), parts)
             attended = attended.transpose(2, 3).flatten(1, 2)
-        elif self.form == "tiled" and queries.shape[1] > TILE:
+        elif self.form == AttentionForm.TILED and queries.shape[1] > TILE:
             values = values.transpose(1, 2)
             tiles = [_attend(tile, keys, values) for tile in queries.split(TILE, dim=1)]
             attended = torch.cat(tiles, dim=1).transpose(1, 2)

@@ -7,15 +7,21 @@ the input instead of 1/8, so attention costs a sixteenth.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from colorrt.errors import WeightsError
+from colorrt.models.checkpoint import fill
 from colorrt.models.efficientnet import ENCODERS, Encoder
+from colorrt.models.family import Family
 from colorrt.models.layers import SelfAttention, blur, crop_to, icnr_
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CHROMA_LIMIT = 0.6
 FIRST_UP = 16
@@ -95,7 +101,7 @@ class Lite(nn.Module):
             x = up(x, skips[-1 - index])
             if index == 0 and not self.attends_first:
                 x = self.attention(x)
-        return x  # type: ignore[no-any-return]
+        return x  # type: ignore[no-any-return]  # torch: modules return Any
 
     def guess(self, luma: Tensor) -> Tensor:
         """Luma (N x 1 x S x S) -> chroma (N x 2) where the decoder ends: at S, or at 1/4, 1/8 or 1/16 of it."""
@@ -125,16 +131,23 @@ def _bias(conv: nn.Conv2d) -> Tensor:
     return conv.bias
 
 
-def recognizes(state: Mapping[str, Tensor]) -> bool:
-    """Whether `state` is a state dict of `lite`, of whatever widths."""
-    return "encoder.stem.conv.weight" in state and "up.0.shuffle.weight" in state
+def recognize(state: Mapping[str, Tensor]) -> str | None:
+    """Return "lite" for a state dict of `lite`, of whatever widths, else None."""
+    return "lite" if "encoder.stem.conv.weight" in state and "up.0.shuffle.weight" in state else None
 
 
 def read_shape(state: Mapping[str, Tensor]) -> LiteShape:
     """Read the hyper-parameters of `lite` from the shapes of its tensors.
 
-    Raises KeyError for a tensor that tells them and is missing.
+    Raises WeightsError for a tensor that tells them and is missing.
     """
+    try:
+        return _read_shape(state)
+    except KeyError as error:
+        raise WeightsError(f"the state dict looks like lite, but lacks {error.args[0]}; it is incomplete") from error
+
+
+def _read_shape(state: Mapping[str, Tensor]) -> LiteShape:
     ups = 1 + max(int(key.split(".")[1]) for key in state if key.startswith("up."))
     widths = tuple(state[f"up.{i}.conv.weight"].shape[0] for i in range(ups))
     blocks = len({key.split(".")[2] for key in state if key.startswith("encoder.blocks.")})
@@ -145,3 +158,29 @@ def read_shape(state: Mapping[str, Tensor]) -> LiteShape:
     inner, attended = state["attention.query.weight"].shape[:2]
     at = FIRST_UP if attended == widths[0] else 2 * FIRST_UP
     return LiteShape(widths, inner, known[blocks, channels], at)
+
+
+def build(state: Mapping[str, Tensor]) -> Lite:
+    """Make the network of a state dict, in eval mode with its weights.
+
+    Raises WeightsError that names the first keys that are missing, left over or of the wrong shape.
+    """
+    shape = read_shape(state)
+    with torch.device("meta"):
+        network = Lite(shape)
+    fill(network, state, "lite")
+    return network
+
+
+FAMILY = Family(
+    name="lite",
+    title="the small network that colorrt ships",
+    models=("lite",),
+    recognize=recognize,
+    build=build,
+    bytes_per_pixel=600,
+    # Its guesses are means of what may be, and so duller than photographs; but more color is less true: see README for
+    # the curve.
+    default_saturation=1.0,
+    attention_stride=FIRST_UP,
+)

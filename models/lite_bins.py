@@ -13,10 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from colorrt.contract import LUMA_OF_RGB, U_SCALE, V_SCALE
 from colorrt.models.checkpoint import fill
-from colorrt.models.color import LUMA_OF_RGB, U_SCALE, V_SCALE
+from colorrt.models.family import Family
 from colorrt.models.layers import blur
-from colorrt.models.lite import Lite, LiteShape, enlarge, read_shape
+from colorrt.models.lite import FIRST_UP, Lite, LiteShape, enlarge, read_shape
+from colorrt.models.lite import recognize as recognize_lite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +55,7 @@ class Bins(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (N x C x H x W) -> scores of the colors (N x K x H x W), as logits."""
-        return self.scores(x)  # type: ignore[no-any-return]
+        return self.scores(x)  # type: ignore[no-any-return]  # torch: modules return Any
 
     def decode(self, scores: Tensor) -> Tensor:
         """Mix the colors by the softmax of their scores over the temperature: N x 2 x H x W."""
@@ -75,7 +77,7 @@ class LiteBins(Lite):
 
     def scores(self, luma: Tensor) -> Tensor:
         """Luma (N x 1 x S x S) -> scores of the colors (N x K, at the size of `features`), as logits."""
-        return self.bins(self.features(luma))  # type: ignore[no-any-return]
+        return self.bins(self.features(luma))  # type: ignore[no-any-return]  # torch: modules return Any
 
     def decode(self, scores: Tensor) -> Tensor:
         """Scores (N x K, at the size of `features`) -> chroma (N x 2 x S x S)."""
@@ -90,11 +92,27 @@ class LiteBins(Lite):
         return self.decode(self.scores(luma))
 
 
+def recognize(state: Mapping[str, Tensor]) -> str | None:
+    """Return "lite-bins" for a state dict of `lite` with this head, else None."""
+    return "lite-bins" if recognize_lite(state) and MARK in state else None
+
+
 def build(state: Mapping[str, Tensor]) -> LiteBins:
     """Make the network of a state dict, in eval mode with its weights.
 
-    Raises KeyError for a tensor that tells the shape and is missing, WeightsError for any other.
+    Raises WeightsError that names the first keys that are missing, left over or of the wrong shape.
     """
     network = LiteBins(read_shape(state), state[MARK])
     fill(network, state, "lite with a head of bins")
     return network
+
+
+FAMILY = Family(
+    name="lite-bins",
+    title="lite with a head that chooses among fixed colors",
+    models=("lite-bins",),
+    recognize=recognize,
+    build=build,
+    bytes_per_pixel=600,
+    attention_stride=FIRST_UP,
+)

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from colorrt.errors import UsageError
+from colorrt.errors import PictureError, UsageError
+from colorrt.photos.finding import Entry
+from colorrt.photos.reading import decode_photos, list_photos
 
 FEWEST = 4
-SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
+_MOST = 8
 
 
 def shipped_photos() -> Path:
@@ -22,25 +24,28 @@ def shipped_photos() -> Path:
 
 
 def parity_lumas(size: int, folder: Path | None = None) -> list[NDArray[np.float32]]:
-    """Luma squares (size x size float32, 0..1) of the photographs in `folder`, or of those that ship.
+    """Luma squares (size x size float32, 0..1) of the photographs that ship, or of up to eight of those in `folder`.
 
-    Raises UsageError when `folder` holds fewer than four photographs.
+    `folder`: a folder or a tar shard, as `list_photos` takes it; photographs that cannot be decoded are passed over.
+    Raises UsageError when they are fewer than four, and what `list_photos` raises.
     """
-    if folder is None:
-        with resources.as_file(resources.files("colorrt.photos") / "pictures") as shipped:
-            return [_square(path, size) for path in sorted(shipped.glob("*.jpg"))]
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if len(paths) < FEWEST:
-        raise UsageError(f"{folder}: {len(paths)} photographs here, parity takes at least {FEWEST}; name another")
-    return [_square(path, size) for path in _spread(paths, 8)]
+    entries = list_photos(folder or shipped_photos())
+    chosen = entries if folder is None else _spread(entries, _MOST)
+    decoded = [picture for _, picture in decode_photos(chosen)]
+    photos = [picture for picture in decoded if not isinstance(picture, PictureError)]
+    if len(photos) < FEWEST:
+        unread = f", and {len(decoded) - len(photos)} that cannot be read" if len(photos) < len(decoded) else ""
+        raise UsageError(
+            f"{folder}: {len(photos)} photographs here{unread}; parity takes at least {FEWEST}; name another folder"
+        )
+    return [_square(photo, size) for photo in photos]
 
 
-def _spread(paths: Sequence[Path], most: int) -> list[Path]:
-    step = max(1, len(paths) // most)
-    return list(paths[::step][:most])
+def _spread(entries: Sequence[Entry], most: int) -> list[Entry]:
+    step = max(1, len(entries) // most)
+    return list(entries[::step][:most])
 
 
-def _square(path: Path, size: int) -> NDArray[np.float32]:
-    with Image.open(path) as image:
-        gray = image.convert("L").resize((size, size), Image.Resampling.BILINEAR)
+def _square(photo: NDArray[np.uint8], size: int) -> NDArray[np.float32]:
+    gray = Image.fromarray(photo).convert("L").resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(gray, np.float32) / np.float32(255)

@@ -67,7 +67,7 @@ def read_artifact(path: str | Path) -> Artifact:
         raise ArtifactError(f"{path}: the file is damaged or incomplete ({error}); copy or export it again") from error
     if text is None:
         raise ArtifactError(
-            f"{path}: this {kind.value} carries no colorrt contract, so nothing tells how to feed it; "
+            f"{path}: this {kind.value} carries no colorrt contract, so colorrt does not know its inputs; "
             "make one that does from the network's weights with 'colorrt export WEIGHTS --render-factor N'"
         )
     try:
@@ -84,10 +84,8 @@ def _kind(path: Path, start: bytes) -> Kind:
     if start[0] == IR_VERSION << 3 | VARINT and path.suffix.lower() not in WEIGHT_SUFFIXES:
         return Kind.ONNX
     if path.suffix.lower() in WEIGHT_SUFFIXES:
-        raise ArtifactError(
-            f"{path}: these are weights, and what runs is an ONNX file; make it of them with 'colorrt export'"
-        )
-    raise ArtifactError(f"{path}: neither an ONNX file nor a TensorRT engine; give a file that 'colorrt export' wrote")
+        raise ArtifactError(f"{path}: these are weights, not an ONNX file; export them with 'colorrt export'")
+    raise ArtifactError(f"{path}: neither an ONNX file nor a TensorRT engine; give a file from 'colorrt export'")
 
 
 def _onnx_contract(stream: BinaryIO) -> str | None:
@@ -119,7 +117,7 @@ def _fields(stream: BinaryIO, wanted: set[int]) -> Iterator[tuple[int, bytes]]:
         elif wire == BYTES:
             length = _varint(stream)
             if stream.tell() + length > end:
-                raise EOFError("it ends in the middle")
+                raise EOFError("it is truncated")
             if field in wanted:
                 data = stream.read(length)
             else:
@@ -127,7 +125,7 @@ def _fields(stream: BinaryIO, wanted: set[int]) -> Iterator[tuple[int, bytes]]:
         else:
             raise EOFError(f"unexpected byte at {stream.tell()}")
         if stream.tell() > end:
-            raise EOFError("it ends in the middle")
+            raise EOFError("it is truncated")
         yield field, data
 
 
@@ -136,7 +134,7 @@ def _varint(stream: BinaryIO) -> int:
     while True:
         byte = stream.read(1)
         if not byte or shift > 63:
-            raise EOFError("it ends in the middle")
+            raise EOFError("it is truncated")
         value |= (byte[0] & 0x7F) << shift
         if byte[0] < 0x80:
             return value

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorrt import kernels
-from colorrt.contract import UNIT, Contract, check_render_factor
+from colorrt.contract import UNIT, Contract, Device, Upsampling, check_render_factor
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.paint import Paint
@@ -23,7 +23,6 @@ from colorrt.runtime.sessions.session import Session, SessionOptions
 from colorrt.runtime.shipped import SHIPPED_RENDER_FACTOR, shipped_artifact
 
 HIGHEST_SATURATION = 10.0
-UPSAMPLING = ("guided", "bilinear")
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,12 @@ class Colorizer:
         artifact: str | Path | None = None,
         *,
         render_factor: int | None = None,
-        device: str = "auto",
+        device: str = Device.AUTO,
         threads: int | None = None,
-        upsample: str = "guided",
+        upsample: str = Upsampling.GUIDED,
     ) -> None:
-        if upsample not in UPSAMPLING:
-            raise UsageError(f"there is no upsampling {upsample!r}; take {' or '.join(UPSAMPLING)}")
+        if upsample not in tuple(Upsampling):
+            raise UsageError(f"there is no upsampling {upsample!r}; choose {' or '.join(Upsampling)}")
         self.upsample = upsample
         options = SessionOptions(device, threads)
         found = read_artifact(Path(artifact) if artifact is not None else shipped_artifact())
@@ -136,8 +135,10 @@ class Colorizer:
         saturation.
         """
         if not np.isfinite(chroma).any():
-            raise PictureError("the network answered with no finite number; is its file damaged?")
-        return Paint(chroma, self.choose_saturation(saturation), square.small if self.upsample == "guided" else None)
+            raise PictureError("the network returned no finite value; is its file damaged?")
+        return Paint(
+            chroma, self.choose_saturation(saturation), square.small if self.upsample == Upsampling.GUIDED else None
+        )
 
     def render(self, square: Square, chroma: NDArray[np.float32], saturation: float | None = None) -> NDArray[Any]:
         """Put chroma (2 x S x S) onto the picture's own luma. Returns H x W x 3 in the dtype of the luma.
@@ -195,7 +196,7 @@ def _factor_of_engine(factors: tuple[int, int, int], asked: int | None) -> int:
     least, tuned, largest = factors
     if asked is not None and not least <= asked <= largest:
         raise UsageError(
-            f"this engine was built for render factors {least} to {largest}, not {asked}; take one of them, or build "
+            f"this engine was built for render factors {least} to {largest}, not {asked}; choose one of them, or build "
             f"one for it: colorrt build ONNX --render-factors {asked}"
         )
     return tuned if asked is None else asked

@@ -76,7 +76,7 @@ def say_choice(found: Diagnosis) -> str:
     )
     if problem is not None:
         return f"nothing: ONNX Runtime does not run on the CPU ({problem})"
-    return "ONNX Runtime on the CPU, which runs every ONNX file, the shipped one among them"
+    return "ONNX Runtime on the CPU, for every ONNX file, including the shipped model"
 
 
 def say_cuda(found: Diagnosis) -> str:
@@ -92,7 +92,9 @@ def say_cuda(found: Diagnosis) -> str:
 def say_engines(found: Diagnosis) -> str:
     """Say what 'colorrt run --engine FILE.plan' takes."""
     if not found.flavors:
-        return "nothing: no TensorRT loads" if found.broken else "nothing: TensorRT is not installed"
+        return (
+            "nothing: TensorRT is installed but does not load" if found.broken else "nothing: TensorRT is not installed"
+        )
     if found.search.gpu is None:
         return f"nothing: {found.flavors[0]} is here, but {_reason(found.search)}"
     return f"{' or '.join(found.flavors)} on {_name(found.search.gpu)}, as the engine was built for"
@@ -102,13 +104,15 @@ def advise(found: Diagnosis) -> list[str]:
     """Say, a line each, what to install for more."""
     lines = list(found.broken)
     if found.runtime_problem is not None:
-        lines.append("ONNX Runtime, runs networks: pip install --force-reinstall onnxruntime")
+        lines.append("ONNX Runtime (runs networks): pip install --force-reinstall onnxruntime")
     gpu = found.search.gpu
     if gpu is None:
         if found.search.reason == NO_PACKAGE:
-            lines.append(f"to look for a GPU: {NO_PACKAGE}")
+            lines.append(f"to detect a GPU: {NO_PACKAGE}")
         else:
-            lines.append(f"an NVIDIA GPU is not used ({_reason(found.search)}); with one: pip install 'colorrt[gpu]'")
+            lines.append(
+                f"no NVIDIA GPU is used ({_reason(found.search)}); if there is one: pip install 'colorrt[gpu]'"
+            )
         return lines
     if not found.flavors and not found.broken:
         lines.append(f"TensorRT engines, the fastest on {gpu.name}: {_tensorrt(found)}")

@@ -161,9 +161,9 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise PictureError(
-            f"{folder}: cannot be made a folder, for there is a file in its place; name another with -o"
+            f"{folder}: cannot be made a folder because a file has that name; name another with -o"
         ) from error
     except OSError as error:
         raise PictureError(
-            f"{folder}: this folder cannot be made ({error.strerror or error}); name another with -o"
+            f"{folder}: this folder cannot be created ({error.strerror or error}); name another with -o"
         ) from error

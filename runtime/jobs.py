@@ -41,7 +41,7 @@ class Names:
             return f"its output would overwrite {target}, which is an input; name another folder with -o"
         other = self._outputs.setdefault(real, source)
         if other != source:
-            return f"its output {target} is that of {other} already; color one of them in a run with another -o"
+            return f"its output {target} is already that of {other}; color one of them in a run with another -o"
         return None
 
     def settle(self, jobs: Iterable[Job]) -> list[Job]:
@@ -90,7 +90,7 @@ def _check_output(output: Path | None, *, single: bool) -> None:
     if single and named:
         return
     if named or exists(output):
-        raise UsageError(f"{output}: this names a file, and the results need a folder; name one with -o")
+        raise UsageError(f"{output}: this is a file name, but the results need a folder; name one with -o")
 
 
 def _expand(source: str, output: Path | None, *, single: bool) -> Iterator[Job]:
@@ -99,7 +99,7 @@ def _expand(source: str, output: Path | None, *, single: bool) -> Iterator[Job]:
         yield from _folder(path, output) if path.is_dir() else [Job(path, _target(path, output, single=single))]
     elif glob.has_magic(source):
         # Path.glob takes no absolute patterns.
-        matches = [Path(match) for match in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207
+        matches = [Path(match) for match in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207 (Path.glob takes no absolute patterns)
         files = [match for match in matches if match.is_file() and _is_picture(match)]
         if not files:
             yield Job(path, path, "no such file, and no picture matches it as a pattern; check it")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from colorrt import kernels
 from colorrt.bench.machine import describe_machine
-from colorrt.contract import UNIT
+from colorrt.contract import U_SCALE, UNIT, V_SCALE
 from colorrt.errors import UsageError
 from colorrt.evaluation.sheet import even_choice
 from colorrt.photos.reading import photo_names, read_rgb_photos
@@ -135,4 +135,4 @@ def _measure(colorizer: Colorizer, rgb: NDArray[np.uint8]) -> tuple[float, ...]:
 
 def _chroma_of(rgb: NDArray[np.uint16], luma: NDArray[np.uint16]) -> NDArray[np.float32]:
     red, blue = (rgb[..., channel].astype(np.float32) - luma for channel in (0, 2))
-    return np.stack([blue * np.float32(0.492 / 65535), red * np.float32(0.877 / 65535)])
+    return np.stack([blue * np.float32(U_SCALE / 65535), red * np.float32(V_SCALE / 65535)])

@@ -52,10 +52,10 @@ def load(job: dict[str, Any]) -> Any:
     # The original reads its weights, a dummy picture and its watermark relative to its own folder.
     os.chdir(job["checkout"])
     sys.path.insert(0, job["checkout"])
-    from deoldify import device  # type: ignore[import-not-found]
+    from deoldify import device  # type: ignore[import-not-found]  # the original's, beside this checkout
 
     try:
-        from deoldify.device_id import DeviceId  # type: ignore[import-not-found]
+        from deoldify.device_id import DeviceId  # type: ignore[import-not-found]  # the original's, beside this checkout
     except ImportError:
         # Its versions of 2020.
         device.set("cuda" if job["device"] == "cuda" else "cpu")
@@ -66,7 +66,7 @@ def load(job: dict[str, Any]) -> Any:
     if job["threads"]:
         # The original asks for one thread through OMP_NUM_THREADS; both are to have the same.
         torch.set_num_threads(job["threads"])
-    from deoldify.visualize import get_image_colorizer  # type: ignore[import-not-found]
+    from deoldify.visualize import get_image_colorizer  # type: ignore[import-not-found]  # the original's, beside this checkout
 
     with contextlib.redirect_stdout(sys.stderr):
         return get_image_colorizer(artistic=job["artistic"], render_factor=job["render_factor"])

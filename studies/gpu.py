@@ -115,7 +115,7 @@ def run_step(step: str, job: dict[str, Any], limit_s: float) -> dict[str, Any]:
         answer = Path(folder) / "answer.json"
         command = [sys.executable, "-m", "studies.gpu_steps", step, json.dumps(job), str(answer)]
         try:
-            code = subprocess.run(command, timeout=limit_s, check=False).returncode  # noqa: S603
+            code = subprocess.run(command, timeout=limit_s, check=False).returncode  # noqa: S603 (our own program, no shell)
             if answer.exists():
                 found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
             else:

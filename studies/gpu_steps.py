@@ -19,7 +19,7 @@ import numpy as np
 from colorrt.bench.building import ONNX, build_artifact
 from colorrt.bench.machine import describe_machine
 from colorrt.bench.network import Entrant, distinct, enter_torch, held_on_device, open_entrant, time_network
-from colorrt.contract import UNIT
+from colorrt.contract import UNIT, Device, Precision
 from colorrt.errors import BackendError, ColorrtError
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import read_artifact
@@ -64,11 +64,11 @@ def backend(job: dict[str, Any]) -> dict[str, Any]:
             search = search_gpu()
             if search.gpu is None:
                 raise BackendError(f"engines run on a GPU, and there is none: {search.reason}")
-        precision = "fp32" if job["backend"] == ONNX else "fp16"
+        precision = Precision.FP32 if job["backend"] == ONNX else Precision.FP16
         started = time.perf_counter()
         path = build_artifact(None, _PROBE_FACTOR, Path(folder), backend=job["backend"], precision=precision, say=_say)
         built = time.perf_counter() - started
-        device = "auto" if job["backend"] != ONNX else job["device"]
+        device = Device.AUTO if job["backend"] != ONNX else job["device"]
         session = open_session(read_artifact(path), SessionOptions(device))
         chroma = session.run(parity_lumas(UNIT * _PROBE_FACTOR)[0][None, None])
         finite = bool(np.isfinite(chroma).all())
@@ -147,24 +147,24 @@ def _candidates(
         builds.append({"backend": backend, "precision": precision, "seconds": seconds, "bytes": path.stat().st_size})
         contract = read_artifact(path).contract
         builds[-1]["contract"] = asdict(contract)
-        return open_entrant(path, factor, SessionOptions("auto" if backend != ONNX else device))
+        return open_entrant(path, factor, SessionOptions(Device.AUTO if backend != ONNX else device))
 
     half = [
         Candidate("PyTorch FP16 channels last", lambda: torch_way(half=True)),
         Candidate("PyTorch FP16 channels last, torch.compile", lambda: torch_way(half=True, compiled=True)),
     ]
     engines = [
-        Candidate(f"{name} {precision}", lambda name=name, precision=precision: artifact(name, precision))  # type: ignore[misc]
+        Candidate(f"{name} {precision}", lambda name=name, precision=precision: artifact(name, precision))  # type: ignore[misc]  # mypy infers no default of a lambda
         for name in job["engines"]
-        for precision in ("fp32", "fp16")
+        for precision in Precision
     ]
     graphs = [
         Candidate(
             f"ONNX Runtime {precision} on {device}",
-            lambda precision=precision: artifact(ONNX, precision),  # type: ignore[misc]
+            lambda precision=precision: artifact(ONNX, precision),  # type: ignore[misc]  # mypy infers no default of a lambda
         )
         # FP16 is slower than FP32 on a CPU, and never meant for it.
-        for precision in (("fp32", "fp16") if gpu else ("fp32",))
+        for precision in (tuple(Precision) if gpu else (Precision.FP32,))
     ]
     return [
         Candidate("PyTorch FP32 eager", torch_way),

@@ -211,7 +211,7 @@ def _ways(cv2: Any, square: Square, chroma: NDArray[np.float32]) -> dict[str, Ca
         PILLOW_RGB: lambda: picture.resize((size, size), bilinear).convert("L"),
         "RGB to square": lambda: kernels.resize_luma(kernels.luma(pixels), size),
     }
-    return {name: lambda _, run=run: run() for name, run in ways.items()}  # type: ignore[misc]
+    return {name: lambda _, run=run: run() for name, run in ways.items()}  # type: ignore[misc]  # mypy infers no default of a lambda
 
 
 def _picture(width: int, height: int) -> NDArray[np.uint8]:
@@ -235,7 +235,7 @@ def _measure_compiling() -> Compiling:
 
 
 def _timed(work: str, cache: str) -> tuple[float, float]:
-    answer = subprocess.run(  # noqa: S603
+    answer = subprocess.run(  # noqa: S603 (our own program, no shell)
         [sys.executable, "-c", _COMPILE.format(work=work)],
         env={**os.environ, "NUMBA_CACHE_DIR": cache},
         capture_output=True,

@@ -171,8 +171,8 @@ class _Peer:
             "device": plan.device,
             "threads": plan.threads,
         }
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        self._process = subprocess.Popen(  # noqa: S603
+        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 (closed in close(), with the process that writes to it)
+        self._process = subprocess.Popen(  # noqa: S603 (our own program, no shell)
             [python, str(_SCRIPT), json.dumps(job)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

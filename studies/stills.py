@@ -98,7 +98,7 @@ def _measure(
     arguments = ["run", str(source), "-o", str(target), "--quiet", "--threads", str(threads)]
     arguments += ["--max-pixels", str(shape[0] * shape[1])]
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", _COMMAND, *arguments])  # noqa: S603
+    process = subprocess.Popen([sys.executable, "-c", _COMMAND, *arguments])  # noqa: S603 (our own program, no shell)
     _, status, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     # It was waited for already, which Popen does not know.

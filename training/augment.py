@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-RGB_TO_LUMA = (0.299, 0.587, 0.114)
-U_SCALE, V_SCALE = 0.492, 0.877
+from colorrt.contract import LUMA_OF_RGB, U_SCALE, V_SCALE
+
 # Chances of each change. The first four are those of the first training of `lite`.
 GAMMA, FADE, SOFT, GRAIN = 0.5, 0.4, 0.4, 0.4
 CONTRAST, JPEG, VIGNETTE = 0.3, 0.2, 0.2
@@ -25,14 +25,14 @@ def split(pictures: Tensor) -> tuple[Tensor, Tensor]:
     """
     rgb = pictures.permute(0, 3, 1, 2).float() / 255
     red, green, blue = rgb[:, 0:1], rgb[:, 1:2], rgb[:, 2:3]
-    luma = RGB_TO_LUMA[0] * red + RGB_TO_LUMA[1] * green + RGB_TO_LUMA[2] * blue
+    luma = LUMA_OF_RGB[0] * red + LUMA_OF_RGB[1] * green + LUMA_OF_RGB[2] * blue
     return luma, torch.cat([U_SCALE * (blue - luma), V_SCALE * (red - luma)], dim=1)
 
 
 def join(luma: Tensor, chroma: Tensor) -> Tensor:
     """Luma (N x 1 x S x S, 0..1) and chroma (N x 2 x S x S) -> RGB (N x 3 x S x S), not clamped: undoes `split`."""
     blue, red = luma + chroma[:, 0:1] / U_SCALE, luma + chroma[:, 1:2] / V_SCALE
-    green = (luma - RGB_TO_LUMA[0] * red - RGB_TO_LUMA[2] * blue) / RGB_TO_LUMA[1]
+    green = (luma - LUMA_OF_RGB[0] * red - LUMA_OF_RGB[2] * blue) / LUMA_OF_RGB[1]
     return torch.cat([red, green, blue], dim=1)
 
 

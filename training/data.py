@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import queue
 import threading
 from collections.abc import Generator, Sequence
@@ -13,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from colorrt.contract import LUMA_OF_RGB, U_SCALE, V_SCALE
 from colorrt.errors import UsageError
-from colorrt.photos.finding import PICTURE_SUFFIXES, Entry, read_entry
-from colorrt.runtime.pictures.formats import formats_of
+from colorrt.photos.finding import Entry, read_entry
+from colorrt.photos.reading import open_photo
 
 # Mean of |U| + |V| (units of luma, 0..1) under which a photograph teaches nothing but gray.
 GRAY_LIMIT = 0.015
 GIGABYTE = 1 << 30
-_FORMATS = formats_of(PICTURE_SUFFIXES)
 Photo = NDArray[np.uint8]
 
 
@@ -100,7 +99,7 @@ def decode(data: bytes, short_side: int) -> Photo:
 
     Raises whatever the decoder raises for damaged ones.
     """
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+    with open_photo(data) as image:
         image.draft("RGB", (short_side, short_side))
         picture = ImageOps.exif_transpose(image).convert("RGB")
     scale = short_side / min(picture.size)
@@ -113,8 +112,8 @@ def decode(data: bytes, short_side: int) -> Photo:
 def mean_chroma(picture: Photo) -> float:
     """Mean of |U| + |V| of a picture (H x W x 3 uint8), in the units of luma, 0..1."""
     small = picture[::4, ::4].astype(np.float32) / 255
-    luma = small @ np.array([0.299, 0.587, 0.114], np.float32)
-    return float(np.mean(np.abs(0.492 * (small[..., 2] - luma)) + np.abs(0.877 * (small[..., 0] - luma))))
+    luma = small @ np.array(LUMA_OF_RGB, np.float32)
+    return float(np.mean(np.abs(U_SCALE * (small[..., 2] - luma)) + np.abs(V_SCALE * (small[..., 0] - luma))))
 
 
 def square(picture: Photo, size: int, smallest: float, generator: np.random.Generator) -> Photo:
@@ -178,7 +177,9 @@ def cut_batches(album: Album, plan: Plan, cursor: int = 0, workers: int = 1) -> 
 
 
 def _no_color(album: Album) -> UsageError:
-    return UsageError(f"no color photographs to cut squares of ({album.describe()}); give a folder or shard with some")
+    return UsageError(
+        f"no color photographs to cut squares from ({album.describe()}); give a folder or shard with some"
+    )
 
 
 def prefetch(batches: Generator[Batch, None, None], ahead: int = 4) -> Generator[Batch, None, None]:

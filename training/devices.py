@@ -7,17 +7,18 @@ from typing import Any
 
 import torch
 
+from colorrt.contract import Device
 from colorrt.errors import BackendError, UsageError
 
 
 def choose_device(device: str) -> torch.device:
     """Settle "auto", "cpu" or "cuda". Raises UsageError for other names, BackendError when CUDA is not there."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"there is no device {device!r}; take auto, cpu or cuda")
+    if device not in tuple(Device):
+        raise UsageError(f"device {device!r} is unknown; choose one of {', '.join(Device)}")
     there = torch.cuda.is_available()
-    if device == "cuda" and not there:
-        raise BackendError("PyTorch finds no CUDA device here; install its CUDA build, or take --device cpu")
-    return torch.device("cuda" if there and device != "cpu" else "cpu")
+    if device == Device.CUDA and not there:
+        raise BackendError("PyTorch finds no CUDA device here; install its CUDA build, or use --device cpu")
+    return torch.device("cuda" if there and device != Device.CPU else "cpu")
 
 
 def mixed_precision(device: torch.device, *, half: bool) -> contextlib.AbstractContextManager[Any]:

@@ -26,7 +26,7 @@ class EfficientNetFeatures(nn.Module):
         """Return the features after the second, third and fifth stage, which have no activation behind them."""
         mean, std = (x.new_tensor(values).reshape(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
         skips, _ = self.encoder(x * std + mean)
-        return skips[1:]  # type: ignore[no-any-return]
+        return skips[1:]  # type: ignore[no-any-return]  # torch: modules return Any
 
 
 def make_features(recipe: LossRecipe, vgg_file: Path | None, efficientnet_file: Path | None) -> nn.Module | None:

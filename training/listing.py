@@ -60,13 +60,13 @@ class Shelf:
         key = (tuple(map(tuple, sources)), shares, stage.favored, stage.favor)
         if key not in self._listed:
             if everything:
-                self.say(f"{self.data}: nothing matches {', '.join(stage.sources)}; taking every photograph")
+                self.say(f"{self.data}: nothing matches {', '.join(stage.sources)}; using every photograph")
             self._listed[key] = self._list(sources, shares, stage)
         listing = self._listed[key]
         if len(listing.kept) < stage.batch:
             where = "are below it" if everything else f"match {', '.join(stage.sources)}"
             raise UsageError(
-                f"{self.data}: {len(listing.kept)} photographs {where}, fewer than a batch of {stage.batch}; give "
+                f"{self.data}: {len(listing.kept)} photographs {where}, fewer than one batch of {stage.batch}; give "
                 "--data another folder, or a recipe with a smaller batch"
             )
         return listing

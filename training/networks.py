@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from colorrt.models.layers import icnr_
 from colorrt.models.lite import Lite, LiteShape
 from colorrt.models.lite_bins import LiteBins
 from colorrt.models.norms import fold_norms
+from colorrt.models.registry import family_of
 from colorrt.models.resnet import ResNetShape
 from colorrt.training.augment import join
 from colorrt.training.recipe import NetworkRecipe
@@ -79,16 +80,12 @@ def make_trainee(recipe: NetworkRecipe, encoder: Path | None, start: Path | None
     Raises UsageError when the encoder's weights are missing or the recipe's numbers make no network, WeightsError
     when a file is of another network.
     """
-    lite = recipe.name.startswith("lite")
-    trainee = _lite(recipe) if lite else _resnet_based(recipe)
+    beginning = _beginning_of(recipe.name)
+    trainee = beginning.make(recipe)
     if start is not None:
         _load_start(trainee.network, start, recipe.name)
     elif recipe.encoder == "published":
-        path = find_encoder(recipe.name, encoder, recipe.body)
-        if isinstance(trainee.network, Lite):
-            load_published(trainee.network.encoder, path)
-        else:
-            _load_resnet(trainee.network, path)
+        beginning.load_encoder(trainee.network, find_encoder(recipe.name, encoder, recipe.body))
     if recipe.norms == "spectral":
         add_norms(trainee.network, trainee.early + trainee.encoder)
     if recipe.feature_dropout:
@@ -151,19 +148,25 @@ def _lite(recipe: NetworkRecipe) -> Trainee:
     return Trainee(network, "chroma", [network.encoder.stem, *blocks[:half]], blocks[half:], list(network.up))
 
 
-def _resnet_based(recipe: NetworkRecipe) -> Trainee:
+def _resnet_shape(recipe: NetworkRecipe) -> ResNetShape:
     body = _RESNET34 if recipe.name == "deoldify-artistic" else _RESNET101
     stem, depths = recipe.stem or body.stem, recipe.depths or body.depths
-    body = ResNetShape(stem, tuple(stem * 2**stage for stage in range(4)), tuple(depths), body.bottleneck)
+    return ResNetShape(stem, tuple(stem * 2**stage for stage in range(4)), tuple(depths), body.bottleneck)
+
+
+def _ipol(recipe: NetworkRecipe) -> Trainee:
+    axis = "equation5" if recipe.attention == "equation5" else "published"
+    limits = "equation6" if recipe.limits == "equation6" else "published"
     width = recipe.width or _WIDTHS[recipe.name]
-    if recipe.name == "ipol":
-        axis = "equation5" if recipe.attention == "equation5" else "published"
-        limits = "equation6" if recipe.limits == "equation6" else "published"
-        ipol = Ipol(IpolShape(body, width, attention=axis, limits=limits))  # type: ignore[arg-type]
-        _start_decoder(ipol, [ipol.input_block, ipol.down_blocks], [ipol.last_upsample, *ipol.up_blocks])
-        early = [ipol.input_block, *ipol.down_blocks[:2]]
-        return Trainee(ipol, "rgb", early, list(ipol.down_blocks[2:]), list(ipol.up_blocks))
-    network = DeOldify(DeOldifyShape(body, recipe.name == "deoldify-artistic", width))
+    ipol = Ipol(IpolShape(_resnet_shape(recipe), width, attention=axis, limits=limits))  # type: ignore[arg-type]  # the words were just narrowed, mypy sees str
+    _start_decoder(ipol, [ipol.input_block, ipol.down_blocks], [ipol.last_upsample, *ipol.up_blocks])
+    early = [ipol.input_block, *ipol.down_blocks[:2]]
+    return Trainee(ipol, "rgb", early, list(ipol.down_blocks[2:]), list(ipol.up_blocks))
+
+
+def _deoldify(recipe: NetworkRecipe) -> Trainee:
+    width = recipe.width or _WIDTHS[recipe.name]
+    network = DeOldify(DeOldifyShape(_resnet_shape(recipe), recipe.name == "deoldify-artistic", width))
     layers = network.layers
     _start_decoder(network, [layers[0]], [layers[8], *layers[4:8]])
     stages = list(layers[0].children())
@@ -196,7 +199,7 @@ def _load_start(network: nn.Module, path: Path, name: str) -> None:
         network.load_state_dict(_without_counters(network, fold_norms(load_state(path))))
     except RuntimeError as error:
         raise WeightsError(
-            f"{path}: these are not weights of {name} as the recipe has it; give --start others"
+            f"{path}: these are not weights of {name} as the recipe defines it; pass others as --start"
         ) from error
 
 
@@ -211,14 +214,18 @@ def find_encoder(name: str, encoder: Path | None, body: str = "lite0") -> Path:
 
     Raises UsageError when there is none.
     """
-    if encoder is not None:
-        return encoder
-    if not name.startswith("lite"):
-        resnet = "resnet34" if name == "deoldify-artistic" else "resnet101"
-        raise UsageError(
-            f"{name} begins with torchvision's {resnet} weights: give them as --encoder FILE, or weights of {name} "
-            'itself as --start FILE (or set encoder = "random" in the recipe)'
-        )
+    return _beginning_of(name).find_encoder(name, body) if encoder is None else encoder
+
+
+def _find_resnet(name: str, _: str) -> Path:
+    resnet = "resnet34" if name == "deoldify-artistic" else "resnet101"
+    raise UsageError(
+        f"{name} starts from torchvision's {resnet} weights: give them as --encoder FILE, or weights of {name} "
+        'itself as --start FILE (or set encoder = "random" in the recipe)'
+    )
+
+
+def _find_efficientnet(_: str, body: str) -> Path:
     try:
         return published_file(body)
     except ImportError as error:
@@ -251,3 +258,33 @@ def _body_of(network: nn.Module) -> nn.Module:
         return nn.Sequential(*network.input_block, network.input_pool, *network.down_blocks)
     assert isinstance(network, DeOldify)
     return network.layers[0]
+
+
+def _load_efficientnet(network: nn.Module, path: Path) -> None:
+    assert isinstance(network, Lite)
+    load_published(network.encoder, path)
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """How the training of a family's networks begins."""
+
+    make: Callable[[NetworkRecipe], Trainee]
+    find_encoder: Callable[[str, str], Path]
+    """Of a model's name and its recipe's body: the encoder's ImageNet weights; raises UsageError without them."""
+    load_encoder: Callable[[nn.Module, Path], None]
+
+
+_BEGINNINGS = {
+    "deoldify": _Beginning(_deoldify, _find_resnet, _load_resnet),
+    "ipol": _Beginning(_ipol, _find_resnet, _load_resnet),
+    "lite": _Beginning(_lite, _find_efficientnet, _load_efficientnet),
+    "lite-bins": _Beginning(_lite, _find_efficientnet, _load_efficientnet),
+}
+
+
+def _beginning_of(model: str) -> _Beginning:
+    family = family_of(model)
+    if family.name not in _BEGINNINGS:
+        raise UsageError(f"{model} cannot be trained here; take a network of {', '.join(_BEGINNINGS)}")
+    return _BEGINNINGS[family.name]

@@ -191,7 +191,7 @@ def shrink(recipe: Recipe, steps: int | None, scale: float) -> Recipe:
     stages = []
     for stage in recipe.stages:
         if steps is not None:
-            stage = replace(stage, images=0, epochs=0.0, steps=steps)  # noqa: PLW2901
+            stage = replace(stage, images=0, epochs=0.0, steps=steps)  # noqa: PLW2901 (the stage of the trial takes the place of the recipe's)
         least = 32 if stage.kind == "supervised" else max(32, recipe.critic.least_size)
         size = max(least, 16 * round(stage.size * scale / 16))
         stages.append(replace(stage, size=size, batch=max(2, round(stage.batch * scale))))

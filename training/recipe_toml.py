@@ -86,7 +86,7 @@ def _recipe(table: dict[str, Any]) -> Recipe:
 
 def _build(kind: type[T], table: dict[str, Any], where: str, parts: dict[str, Any] | None = None) -> T:
     parts = parts or {}
-    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]  # T is always a dataclass
     given = table.keys() | parts.keys()
     needed = {n for n, one in known.items() if one.default is MISSING and one.default_factory is MISSING}
     lacking, adding = sorted(needed - given), sorted(given - known.keys())
@@ -103,7 +103,7 @@ def _build(kind: type[T], table: dict[str, Any], where: str, parts: dict[str, An
         if allowed is None or not whole or any(type(item) not in allowed for item in items):
             raise ValueError(f"{where}: {name} cannot be {value!r}")
         if any(isinstance(item, float) and not math.isfinite(item) for item in items):
-            raise ValueError(f"{where}: {name} = {value!r} is no finite number")
+            raise ValueError(f"{where}: {name} = {value!r} is not a finite number")
         values[name] = tuple(value) if isinstance(value, list) else value
     return kind(**values, **parts)
 
@@ -132,7 +132,9 @@ def _check(recipe: Recipe) -> None:
     _rule(len(loss.feature_weights) == 3, "loss: feature_weights are three numbers")
     _rule(len(optimizer.momentum) == 2, "optimizer: momentum is two numbers, the high and the low end")
     _rule(0 <= optimizer.average < 1, f"optimizer: average = {optimizer.average} is not at least 0 and below 1")
-    _rule(0 <= network.feature_dropout < 1, f"network: feature_dropout = {network.feature_dropout} is no chance")
+    _rule(
+        0 <= network.feature_dropout < 1, f"network: feature_dropout = {network.feature_dropout} is not a probability"
+    )
     _rule(0 <= recipe.holdout < 1, f"recipe: holdout = {recipe.holdout} is not at least 0 and below 1")
     _rule(recipe.short_side >= 16, f"recipe: short_side = {recipe.short_side} is less than 16")
     _rule(0 <= recipe.blend < 1, f"recipe: blend = {recipe.blend} is not at least 0 and below 1")
@@ -159,7 +161,7 @@ def _check(recipe: Recipe) -> None:
 
 def _check_critic(critic: CriticRecipe) -> None:
     _rule(min(critic.width, critic.blocks) >= 1, "critic: width and blocks are at least 1")
-    _rule(0 <= critic.dropout < 1, f"critic: dropout = {critic.dropout} is no chance")
+    _rule(0 <= critic.dropout < 1, f"critic: dropout = {critic.dropout} is not a probability")
     for name in ("betas", "gan_betas"):
         betas = getattr(critic, name)
         _rule(len(betas) == 2 and all(0 <= beta < 1 for beta in betas), f"critic: {name} are two, from 0 to below 1")
@@ -169,7 +171,7 @@ def _check_stage(stage: Stage) -> None:
     _choices("stage", "kind", stage.kind, KINDS)
     _choices("stage", "aging", stage.aging, ("old", "specks", "none"))
     lengths = [name for name in ("images", "epochs", "steps") if getattr(stage, name)]
-    _rule(stage.size >= 16 and stage.size % 16 == 0, f"stage with size = {stage.size} is no multiple of 16")
+    _rule(stage.size >= 16 and stage.size % 16 == 0, f"stage with size = {stage.size} is not a multiple of 16")
     _rule(stage.batch >= 2, f"stage with batch = {stage.batch} is less than the 2 that batch norm needs")
     _rule(len(lengths) == 1, f"stage with {' and '.join(lengths) or 'no length'}: give one of images, epochs and steps")
     for name in (*lengths, "accumulate", "save_every"):
@@ -182,7 +184,7 @@ def _check_stage(stage: Stage) -> None:
     _rule(bool(stage.sources), "stage: sources are empty")
     for source in stage.sources:
         below = bool(source) and not Path(source).is_absolute()
-        _rule(below, f"stage: sources cannot hold {source!r}, but patterns below the data folder")
+        _rule(below, f"stage: sources cannot hold {source!r}, only patterns below the data folder")
     _rule(
         min(stage.source_weights, default=1) > 0,
         f"stage with source_weights = {list(stage.source_weights)}: not above 0",

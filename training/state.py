@@ -90,7 +90,7 @@ def peek(path: Path, recipe: Recipe) -> dict[str, Any]:
             saved: dict[str, Any] = torch.load(stream, map_location="cpu", weights_only=True)
         recipe_of, complete = saved["recipe"], all(name in saved for name in _NUMBERS)
     except PermissionError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); change its permissions to go on") from error
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); change its permissions to resume") from error
     # A damaged file raises whatever unpickling met.
     except Exception as error:
         raise _unusable(path) from error
@@ -98,7 +98,7 @@ def peek(path: Path, recipe: Recipe) -> dict[str, Any]:
         raise _unusable(path)
     if recipe_of != digest_of(recipe):
         raise UsageError(
-            f"{path}: this training was begun with another recipe, or other --steps or --scale; give those again, or "
+            f"{path}: this training was started with another recipe, or other --steps or --scale; use those again, or "
             "another --out for a new one"
         )
     return saved
@@ -134,4 +134,4 @@ def _parts(state: State) -> dict[str, Any]:
 
 
 def _unusable(path: Path) -> WeightsError:
-    return WeightsError(f"{path}: no checkpoint of this network to go on from; remove it or give --out another folder")
+    return WeightsError(f"{path}: no checkpoint of this network to resume from; remove it or give --out another folder")

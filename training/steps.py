@@ -158,7 +158,7 @@ def _judge_step(
 
 def _backward(state: State, loss: Tensor) -> None:
     scaled = loss if state.scaler is None else state.scaler.scale(loss)
-    scaled.backward()  # type: ignore[no-untyped-call]
+    scaled.backward()  # type: ignore[no-untyped-call]  # torch: backward has no types
 
 
 def _advance(state: State, optimizer: AdamW, network: nn.Module, clip: float) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from colorrt.contract import Device
 from colorrt.errors import UsageError
 from colorrt.training.augment import split
 from colorrt.training.bins import SideHead, color_weights
@@ -71,7 +72,7 @@ def train(
     data: Path,
     out: Path,
     files: Files | None = None,
-    device: str = "auto",
+    device: str = Device.AUTO,
     progress: Progress | None = None,
 ) -> Path:
     """Train by `recipe` on the photographs below `data`; go on where `out` was left, if it was.
@@ -86,21 +87,21 @@ def train(
     """
     files, progress = files or Files(), progress or Progress()
     if recipe.blend and files.start is None:
-        raise UsageError("the recipe mixes the weights that it begins with into its own: give them as --start FILE")
+        raise UsageError("the recipe mixes its starting weights into its own: give them as --start FILE")
     place = choose_device(device)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{out}: no folder can be made here ({error.strerror}); give another --out") from error
+        raise UsageError(f"{out}: a folder cannot be created here ({error.strerror}); give another --out") from error
     saved_at = out / "state.pt"
     saved = peek(saved_at, recipe) if saved_at.exists() else None
     torch.manual_seed(recipe.seed)
     trainee = make_trainee(recipe.network, files.encoder, files.start)
-    trainee.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    trainee.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch: memory_format alone is not in its overloads
     trainee.to(place)
     average = Average(trainee.network, recipe.optimizer.average) if recipe.optimizer.average else None
     beside = recipe.loss.bins_weight > 0 and recipe.network.name == "lite"
-    state = State(trainee, average, SideHead(trainee.network).to(place) if beside else None)  # type: ignore[arg-type]
+    state = State(trainee, average, SideHead(trainee.network).to(place) if beside else None)  # type: ignore[arg-type]  # bins_weight is for lite alone: the network has features
     half = place.type == "cuda" and not torch.cuda.is_bf16_supported()
     state.scaler = torch.amp.GradScaler() if half else None
     own = trainee.space == "chroma" and recipe.network.body == "lite0"
@@ -115,9 +116,9 @@ def train(
         _make_parts(state, desk, saved)
         restore_state(state, saved, saved_at)
         if state.stage == len(recipe.stages):
-            progress.say(f"{out}: finished before, after {state.images} images")
+            progress.say(f"{out}: already finished, after {state.images} images")
         else:
-            progress.say(f"going on at step {state.step} of stage {state.stage + 1}, {state.images} images")
+            progress.say(f"resuming at step {state.step} of stage {state.stage + 1}, {state.images} images")
     # From the very beginning too: an older table belongs to no state then.
     desk.log.rewind(state.stage, state.step)
     with interruptible(stop):
@@ -146,7 +147,7 @@ def _run_stages(state: State, desk: Desk) -> None:
             held_out = Album(found.held, recipe.short_side, 0)
         if state.step and state.photographs != found.digest:
             desk.progress.say(
-                f"{desk.data}: not the photographs that this training was begun with; it goes on with these"
+                f"{desk.data}: not the photographs that this training was started with; it continues with these"
             )
         state.photographs = found.digest
         _make_parts(state, desk, None)

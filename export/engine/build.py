@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 
 from colorrt.atomic import atomic_path
-from colorrt.contract import UNIT, Contract
+from colorrt.contract import UNIT, Contract, Precision
 from colorrt.errors import ExportError
 from colorrt.export.engine.builder import EngineBuilder, Tuning
 from colorrt.export.engine.memory import Need, estimate_need, warn_of_memory
@@ -77,14 +77,16 @@ def build_engine(
     say(f"reading {task.source.contract.model} from {task.source.path.name}")
     graph = onnx.load(task.source.path)
     contract = describe(task)
-    if contract.precision == "fp16" and task.source.contract.precision == "fp32":
+    if contract.precision == Precision.FP16 and task.source.contract.precision == Precision.FP32:
         made = to_half(graph, lumas, say=say)
         graph, contract = made.model, replace(contract, precision_parity=made.parity)
     fp32_convolutions = 0
-    if contract.precision == "fp16":
+    if contract.precision == Precision.FP16:
         check_half(graph)
         counts = precision_of(graph)
-        fp32_convolutions = sum(counts.get(operator, {}).get("fp32", 0) for operator in ("Conv", "ConvTranspose"))
+        fp32_convolutions = sum(
+            counts.get(operator, {}).get(Precision.FP32, 0) for operator in ("Conv", "ConvTranspose")
+        )
     data = graph.SerializeToString()
     del graph
     check_space(path, len(data))
@@ -92,7 +94,7 @@ def build_engine(
         builder = EngineBuilder(task.flavor, data)
     except ExportError as error:
         raise ExportError(f"{task.source.path}: {error}") from error
-    if contract.precision == "fp16":
+    if contract.precision == Precision.FP16:
         check_layers(network_layers(builder.network), fp32_convolutions, "network")
     need = estimate_need(builder.network, task.shapes[-1], len(data))
     for sentence in (_announce(task, need), *_warn_of_turing(task.capabilities), *warn_of_memory(need, task.gpu)):

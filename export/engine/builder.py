@@ -154,13 +154,13 @@ def _make_builder(flavor: Flavor) -> Any:
         said = ""
     if builder is None:
         heard = reason(flavor.module) if logger(flavor.module)[1].errors else " ".join(said.split())
-        raise ExportError(f"{flavor.title} does not start here ({heard}); 'colorrt doctor' tells what is missing")
+        raise ExportError(f"{flavor.title} does not start here ({heard}); 'colorrt doctor' shows what is missing")
     return builder
 
 
 def _keeps_cache(flavor: Flavor, path: Path, say: Callable[[str], None]) -> bool:
     if flavor.name == "tensorrt_rtx":
-        say(f"{flavor.title} times nothing while it builds, so {path} is neither read nor written")
+        say(f"{flavor.title} times no kernels while it builds, so {path} is neither read nor written")
         return False
     return True
 
@@ -168,11 +168,11 @@ def _keeps_cache(flavor: Flavor, path: Path, say: Callable[[str], None]) -> bool
 def _failure(flavor: Flavor, capabilities: tuple[str, ...], why: str) -> str:
     wanted = WANTED.search(why)
     if TURING in capabilities and "Turing" in why:
-        advice = f"leave out --capability {TURING}, or take --precision fp16"
+        advice = f"leave out --capability {TURING}, or use --precision fp16"
     elif wanted is not None:
         advice = f"give --workspace {int(wanted.group(1)) // MEGABYTE + 1} or more, or leave it out"
     elif "memory" in why.lower():
-        advice = "take a smaller --batch or render factor, or close other programs"
+        advice = "use a smaller --batch or render factor, or close other programs"
     else:
-        advice = "nothing was written; another --optimization-level or --precision may do, or another TensorRT"
+        advice = "nothing was written; another --optimization-level or --precision may work, or another TensorRT"
     return f"{flavor.title} cannot build the engine: {why}; {advice}"

@@ -68,7 +68,7 @@ def warn_of_memory(need: Need, gpu: Gpu | None) -> list[str]:
     if gpu is not None and gpu.free_bytes is not None and on_gpu > gpu.free_bytes:
         sentences.append(
             f"warning: the engine takes about {on_gpu / 1e9:.1f} GB on the GPU, most of it in {need.largest}, and "
-            f"{gpu.name} has {gpu.free_bytes / 1e9:.1f} GB free; take a smaller --batch or render factor"
+            f"{gpu.name} has {gpu.free_bytes / 1e9:.1f} GB free; use a smaller --batch or render factor"
         )
     return sentences
 

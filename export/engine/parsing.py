@@ -11,11 +11,11 @@ from colorrt.export.engine.messages import forget, logger, reason, tidy
 # What the parser's codes mean for the person who exported the graph.
 UNSUPPORTED = {
     "UNSUPPORTED_NODE": "TensorRT has no such operator",
-    "UNSUPPORTED_NODE_ATTR": "TensorRT does not take one of its attributes",
-    "UNSUPPORTED_NODE_INPUT": "TensorRT does not take one of its inputs",
-    "UNSUPPORTED_NODE_DATATYPE": "TensorRT does not take the type of its data",
-    "UNSUPPORTED_NODE_DYNAMIC": "TensorRT takes it with fixed sizes only",
-    "UNSUPPORTED_NODE_SHAPE": "TensorRT does not take these shapes",
+    "UNSUPPORTED_NODE_ATTR": "TensorRT does not support one of its attributes",
+    "UNSUPPORTED_NODE_INPUT": "TensorRT does not support one of its inputs",
+    "UNSUPPORTED_NODE_DATATYPE": "TensorRT does not support the type of its data",
+    "UNSUPPORTED_NODE_DYNAMIC": "TensorRT supports it with fixed sizes only",
+    "UNSUPPORTED_NODE_SHAPE": "TensorRT does not support these shapes",
 }
 ADVICE = {
     "UNSUPPORTED_NODE_DYNAMIC": "export the network with --render-factor N, for one size",

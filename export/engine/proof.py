@@ -106,13 +106,13 @@ def check_layers(found: Layers, fp32_convolutions: int, where: str) -> None:
     """
     if len(found.single) > fp32_convolutions:
         raise ExportError(
-            f"the {where} holds {len(found.single)} FP32 convolutions where {fp32_convolutions} are meant to be "
-            f"({', '.join(found.single[:3])}...), so it is no FP16 engine; nothing was written, build it again from "
-            "the FP32 ONNX file with --precision fp16"
+            f"the {where} holds {len(found.single)} FP32 convolutions where {fp32_convolutions} were "
+            f"expected ({', '.join(found.single[:3])}...), so it is not an FP16 engine; nothing was written, build it "
+            "again from the FP32 ONNX file with --precision fp16"
         )
     if not found.half:
         raise ExportError(
-            f"the {where} holds no FP16 convolution, so it is no FP16 engine; nothing was written, build it again "
+            f"the {where} holds no FP16 convolution, so it is not an FP16 engine; nothing was written, build it again "
             "from the FP32 ONNX file with --precision fp16"
         )
 
@@ -165,7 +165,7 @@ def restamp(plan: bytes, old: Contract, new: Contract) -> bytes:
     """
     name = pad_contract(old)
     if plan.count(name) < 1:
-        raise ExportError("the plan does not hold its contract, so nothing can read it; try another TensorRT")
+        raise ExportError("the plan does not hold its contract, so it could not be read back; try another TensorRT")
     return plan.replace(name, pad_contract(new, len(name)))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from colorrt.contract import NOT_YET_RUN, Contract, Engine
+from colorrt.contract import NOT_YET_RUN, Contract, Engine, Precision
 from colorrt.errors import ArtifactError, ExportError, UsageError
 from colorrt.export.engine.builder import Tuning
 from colorrt.export.engine.target import (
@@ -35,8 +35,8 @@ MEGABYTE = 1e6
 class BuildRequest:
     """What is to be built."""
 
-    precision: str = "fp16"
-    """"fp16" or "fp32"."""
+    precision: str = Precision.FP16
+    """A `Precision`: "fp16" or "fp32"."""
     backend: str | None = None
     """Flavor of TensorRT: "tensorrt" or "tensorrt_rtx"; None takes the first of them that is installed."""
     batch: str = "1"
@@ -96,9 +96,9 @@ def _check_source(artifact: Artifact, precision: str) -> None:
     path, own = artifact.path, artifact.contract.precision
     if artifact.kind is Kind.ENGINE:
         raise ArtifactError(f"{path}: this is an engine already; give the ONNX file that it was built from")
-    if own not in ("fp32", precision):
+    if own not in (Precision.FP32, precision):
         raise UsageError(
-            f"{path}: this graph is {own.upper()}, and {precision.upper()} is made of the FP32 one; "
+            f"{path}: this graph is {own.upper()}, and {precision.upper()} is made from the FP32 one; "
             f"give that, or --precision {own}"
         )
 
@@ -116,7 +116,7 @@ def check_output(path: Path, tuning: Tuning, *, overwrite: bool) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path}: an engine is a plan; end the name in {' or '.join(SUFFIXES)}")
     if path.exists() and not overwrite:
-        raise UsageError(f"{path}: exists already; add --overwrite, or name another file with -o")
+        raise UsageError(f"{path}: already exists; add --overwrite, or name another file with -o")
     cache = tuning.cache
     if cache is not None and cache.is_dir():
         raise UsageError(
@@ -139,7 +139,7 @@ def check_space(path: Path, size: int) -> None:
     if free < size:
         raise ExportError(
             f"{path}: the engine takes {size / MEGABYTE:.0f} MB and the disk has {free / MEGABYTE:.0f} MB free; "
-            "make room or name another place with -o"
+            "free some space, or name another place with -o"
         )
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from types import ModuleType
 
-from colorrt.contract import UNIT, Contract, check_render_factor
+from colorrt.contract import UNIT, Contract, Precision, check_render_factor
 from colorrt.errors import BackendError, UsageError
 from colorrt.runtime.sessions.flavors import Flavor
 from colorrt.runtime.sessions.gpu import Gpu
@@ -39,14 +39,14 @@ class Range:
 def parse_range(text: str, name: str, largest: int) -> Range:
     """Read "4" or "1:4:8". `name` is that of the option. Raises UsageError for anything else and outside 1..largest."""
     example = (
-        f"give one number, or three, as in {name} {EXAMPLES.get(name, '1:4:8')}: the least, the tuned, the largest"
+        f"give one number, or three, as in {name} {EXAMPLES.get(name, '1:4:8')}: the smallest, the tuned, the largest"
     )
     if re.fullmatch(r"\d+(:\d+:\d+)?", text) is None:
-        raise UsageError(f"{name} {text!r} is no range; {example}")
+        raise UsageError(f"{name} {text!r} is not a range; {example}")
     numbers = [int(part) for part in text.split(":")]
     least, tuned, most = numbers if len(numbers) == 3 else numbers * 3
     if not least <= tuned <= most:
-        raise UsageError(f"{name} {text} does not rise from the least to the largest; {example}")
+        raise UsageError(f"{name} {text} does not rise from the smallest to the largest; {example}")
     if least < 1 or most > largest:
         raise UsageError(f"{name} {text} is outside 1..{largest}; {example}")
     return Range(least, tuned, most)
@@ -86,7 +86,7 @@ def find_capabilities(wanted: tuple[str, ...], flavor: Flavor, gpu: Gpu | None, 
     for one in wanted:
         if one == ALL:
             # The builder has no FP32 matrix products for Turing.
-            found |= {each for each in known if each != TURING or precision != "fp32"}
+            found |= {each for each in known if each != TURING or precision != Precision.FP32}
         elif one in known:
             found.add(one)
         else:
@@ -106,14 +106,14 @@ def known_capabilities(module: ModuleType) -> tuple[str, ...]:
 def _of_this_machine(wanted: tuple[str, ...], flavor: Flavor, gpu: Gpu | None) -> tuple[str, ...]:
     if gpu is None:
         raise BackendError(
-            f"{flavor.title} builds on the GPU that runs the engine, and there is none here ('colorrt doctor' says "
-            "why); build on that machine, or take --backend tensorrt_rtx, which needs none"
+            f"{flavor.title} builds on the GPU that runs the engine, and no GPU was found here ('colorrt doctor' "
+            "says why); build on that machine, or use --backend tensorrt_rtx, which needs none"
         )
     others = [one for one in wanted if one not in (ALL, gpu.capability)]
     if others:
         raise UsageError(
-            f"--capability {others[0]}: {flavor.title} builds for the GPU in the machine alone ({gpu.name}, "
-            f"{gpu.capability}); leave it out, build on that machine, or take --backend tensorrt_rtx"
+            f"--capability {others[0]}: {flavor.title} builds only for the GPU in the machine ({gpu.name}, "
+            f"{gpu.capability}); leave it out, build on that machine, or use --backend tensorrt_rtx"
         )
     return (gpu.capability,)
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from colorrt.contract import NOT_YET_RUN, UNIT, Contract
+from colorrt.contract import NOT_YET_RUN, UNIT, Contract, Precision
 from colorrt.errors import ArtifactError, BackendError
 from colorrt.export.engine.proof import check_layers, compare_engine, inspect_plan, restamp
 from colorrt.export.engine.request import BuildTask
@@ -37,14 +37,14 @@ def try_plan(
     part.write_bytes(restamp(plan, contract, contract))
     if not task.runs_here:
         where = "no GPU here" if task.gpu is None else f"the {task.gpu.name} here is not among its GPUs"
-        checked = "the types of its layers were checked, and " if contract.precision == "fp16" else ""
+        checked = "the types of its layers were checked, and " if contract.precision == Precision.FP16 else ""
         say(f"{where}: {checked}the engine is {NOT_YET_RUN}")
         return contract
     assert task.gpu is not None
-    if contract.precision == "fp16":
+    if contract.precision == Precision.FP16:
         layers = inspect_plan(task.flavor, plan, task.shapes[1])
         if layers is None:
-            say("the engine does not tell the types of its layers; those of its network were checked")
+            say("the engine does not report the types of its layers; those of the network were checked")
         else:
             check_layers(layers, fp32_convolutions, "engine")
     say(f"comparing with {task.source.path.name} on {len(lumas)} photos, on {task.gpu.name}")
@@ -81,7 +81,7 @@ def _stamp(old: Contract, new: Contract, plan: bytes, part: Path, luma: Luma, sa
         finally:
             session.close()
     except (ArtifactError, BackendError) as error:
-        say(f"warning: TensorRT takes no plan with a later note ({error}); the contract says {NOT_YET_RUN!r}")
+        say(f"warning: TensorRT rejects a plan whose contract was updated ({error}); the contract says {NOT_YET_RUN!r}")
         part.write_bytes(plan)
         return old
     return new

@@ -14,14 +14,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from colorrt.contract import Parity
+from colorrt.contract import Parity, Precision
 from colorrt.errors import ExportError, UsageError
 from colorrt.export.precision.graph_surgery import WEIGHTED, find_front, find_tail, name_nodes, to_fp16
 from colorrt.export.precision.overflow import find_overflows
 from colorrt.export.precision.parity import compare_models
 from colorrt.export.precision.rounding import emulate_fp16
 
-PRECISIONS = ("fp32", "fp16")
 MEAN_BOUND = 0.5
 """Mean difference of chroma from FP32 that an FP16 graph may have, in levels of 255."""
 KEPT_KEY = "colorrt_kept"
@@ -31,7 +30,7 @@ FRONTS = (0.0, 1 / 16, 1 / 8, 1 / 4)
 first layers go through all that follow. DeOldify artistic with synthetic weights, render factor 16, mean difference on
 two photos: 1.20 levels without, 0.72, 0.51 and 0.31 with these shares."""
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear")
-NAMES = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16"}
+NAMES: dict[int, str] = {TensorProto.FLOAT: Precision.FP32, TensorProto.FLOAT16: Precision.FP16}
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class Half:
 
 def check_precision(precision: str) -> None:
     """Raise UsageError for a precision that cannot be made."""
-    if precision not in PRECISIONS:
-        raise UsageError(f"precision {precision!r} is unknown; take one of {', '.join(PRECISIONS)}")
+    if precision not in tuple(Precision):
+        raise UsageError(f"precision {precision!r} is unknown; choose one of {', '.join(Precision)}")
 
 
 def to_half(
@@ -72,7 +71,7 @@ def to_half(
     single.CopyFrom(model)
     name_nodes(single)
     tail = find_tail(single.graph)
-    say(f"looking for what FP16 cannot hold, on {len(lumas)} photos")
+    say(f"looking for layers that FP16 cannot hold, on {len(lumas)} photos")
     reasons = {name: why for name, why in find_overflows(single, lumas).items() if name not in tail}
     operators = {node.name: node.op_type for node in single.graph.node}
     for name, why in reasons.items():
@@ -101,7 +100,7 @@ def _check_graph(half: onnx.ModelProto) -> None:
         onnx.checker.check_model(half, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ExportError(f"the FP16 graph is not valid ONNX ({reason}); keep to --precision fp32") from error
+        raise ExportError(f"the FP16 graph is not valid ONNX ({reason}); use --precision fp32") from error
 
 
 def check_half_parity(parity: Parity) -> None:
@@ -110,17 +109,17 @@ def check_half_parity(parity: Parity) -> None:
     if not parity.mean <= MEAN_BOUND:
         raise ExportError(
             f"FP16 differs from FP32 by {parity.mean:.2f} levels of 255 on average and {parity.worst:.1f} at most "
-            f"(allowed: {MEAN_BOUND} on average); nothing was written, keep to --precision fp32"
+            f"(allowed: {MEAN_BOUND} on average); nothing was written, use --precision fp32"
         )
 
 
 def check_single(model: onnx.ModelProto) -> None:
     """Raise ExportError when `model` is FP16 already, or quantized."""
     if any(tensor.data_type == TensorProto.FLOAT16 for tensor in model.graph.initializer):
-        raise ExportError("this graph is FP16 already; build from it as it is, or give the FP32 one")
+        raise ExportError("this graph is already FP16; build from it as it is, or give the FP32 one")
     quantized = next((node for node in model.graph.node if node.op_type in QUANTIZED), None)
     if quantized is not None:
-        raise ExportError(f"this graph is quantized (node {quantized.name!r}); FP16 is made of the FP32 one")
+        raise ExportError(f"this graph is quantized (node {quantized.name!r}); FP16 is made from the FP32 one")
 
 
 def precision_of(model: onnx.ModelProto) -> dict[str, dict[str, int]]:
@@ -144,15 +143,15 @@ def check_half(model: onnx.ModelProto) -> None:
     allowed = find_tail(model.graph) | set(kept_of(model))
     layers = _layers(model)
     for node, precision in layers:
-        if precision != "fp16" and node.name not in allowed:
+        if precision != Precision.FP16 and node.name not in allowed:
             raise ExportError(
-                f"the graph is said to be FP16, and its layer {node.name} ({node.op_type}) is {precision.upper()}; "
+                f"the graph claims to be FP16, but its layer {node.name} ({node.op_type}) is {precision.upper()}; "
                 "export it again with --precision fp16"
             )
-    if not any(precision == "fp16" for _, precision in layers):
+    if not any(precision == Precision.FP16 for _, precision in layers):
         raise ExportError(
-            "the graph is said to be FP16, and none of its layers is; FP16 cannot hold this network, "
-            "take --precision fp32"
+            "the graph claims to be FP16, but none of its layers is; FP16 cannot hold this network, "
+            "use --precision fp32"
         )
 
 

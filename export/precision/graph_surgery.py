@@ -45,7 +45,7 @@ def find_tail(graph: onnx.GraphProto) -> set[str]:
         if node is None or node.name in tail:
             continue
         tail.add(node.name)
-        if node.op_type != "Conv" or _mixes_colors(node, constants):
+        if node.op_type not in ("Conv", "ConvTranspose") or _mixes_colors(node, constants):
             waiting.extend(node.input)
     return tail
 

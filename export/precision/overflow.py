@@ -39,7 +39,7 @@ def find_overflows(model: onnx.ModelProto, lumas: Sequence[NDArray[np.float32]])
     for node in model.graph.node:
         for name in node.input:
             if name in wide:
-                reasons.setdefault(node.name, f"reads what {wide[name]} makes")
+                reasons.setdefault(node.name, f"reads the output of {wide[name]}")
     return {node.name: reasons[node.name] for node in model.graph.node if node.name in reasons}
 
 

@@ -94,7 +94,7 @@ def check_finite(parity: Parity, name: str) -> None:
     """Raise ExportError when `parity` came of answers that are not finite."""
     if not np.isfinite([parity.mean, parity.worst]).all():
         raise ExportError(
-            f"the {name} answers with numbers that are not finite; are the weights damaged? nothing was written"
+            f"the {name} returns values that are not finite; are the weights damaged? nothing was written"
         )
 
 

@@ -1,23 +1,28 @@
-"""`colorrt info`, `colorrt models`: what an artifact and the package are."""
+"""`colorrt info`, `colorrt models`: what a model file holds, and which networks there are."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from colorrt.cli.app import app, guarded, say_table
-from colorrt.contract import Engine, Parity
+from colorrt.cli.app import INSPECT, command, say_table
+from colorrt.cli.options import AsJsonOption
+from colorrt.contract import Engine, Parity, Precision
 
 
-@app.command()
-@guarded
+@command(INSPECT, "colorrt info artistic-rf35.onnx", "colorrt info fp16.plan --json")
 def info(
-    artifact: Annotated[Path, typer.Argument(help="An ONNX file or an engine.", metavar="ARTIFACT")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the contract as JSON.")] = False,
+    artifact: Annotated[Path, typer.Argument(help="Model file: ONNX or engine.", metavar="FILE")],
+    as_json: AsJsonOption = False,
 ) -> None:
-    """Print what an artifact is: its model, sizes, precision and measured parity. Loads no network."""
+    """Show what a model file holds: its network, sizes, precision and measured parity.
+
+    The file is only read, never run: engines need neither a GPU nor TensorRT.
+    """
     from colorrt.runtime.artifact import read_artifact
 
     found = read_artifact(artifact)
@@ -26,7 +31,7 @@ def info(
         typer.echo(contract.to_json())
         return
     size = "any multiple of 16" if contract.size is None else f"{contract.size} x {contract.size}"
-    most = "any number" if contract.batch[1] is None else str(contract.batch[1])
+    most = "any" if contract.batch[1] is None else str(contract.batch[1])
     engine = contract.engine
     rows = [] if engine is None else _engine_rows(engine)
     say_table(
@@ -36,11 +41,15 @@ def info(
             ("render factor", "any" if contract.render_factor is None else str(contract.render_factor)),
             ("square", size),
             ("precision", contract.precision),
-            ("attention", contract.attention),
-            ("pictures at a time", f"{contract.batch[0]} to {most}"),
+            ("attention", contract.attention or "none"),
+            ("batch size", f"{contract.batch[0]} to {most}"),
             ("saturation", f"{contract.saturation:g}"),
             ("parity with PyTorch", _parity(contract.parity)),
-            *([] if contract.precision == "fp32" else [("parity with FP32", _parity(contract.precision_parity))]),
+            *(
+                []
+                if contract.precision == Precision.FP32
+                else [("parity with FP32", _parity(contract.precision_parity))]
+            ),
             *rows,
             ("weights", f"sha256 {contract.weights_sha256}"),
             ("opset", str(contract.opset)),
@@ -57,9 +66,9 @@ def _parity(parity: Parity | None) -> str:
 
 def _engine_rows(engine: Engine) -> list[tuple[str, str]]:
     rows = [
-        ("built by", f"{engine.flavor} {engine.version}, {engine.gpu or 'on a machine without a GPU'}"),
-        ("runs on", f"compute capability {', '.join(engine.capabilities) or 'of any GPU that its builder takes'}"),
-        ("tuned for", f"{engine.optimum} at a time"),
+        ("built by", f"{engine.flavor} {engine.version}, {engine.gpu or 'without a GPU'}"),
+        ("runs on", f"compute capability {', '.join(engine.capabilities) or 'of any GPU that its builder supports'}"),
+        ("tuned for", f"batch size {engine.optimum}"),
         ("proof", engine.proof),
     ]
     if engine.render_factors is not None:
@@ -68,15 +77,18 @@ def _engine_rows(engine: Engine) -> list[tuple[str, str]]:
     return rows
 
 
-@app.command()
-@guarded
-def models() -> None:
-    """List the networks that colorrt knows and the model that ships."""
+@command(INSPECT, "colorrt models")
+def models(as_json: AsJsonOption = False) -> None:
+    """List the networks that colorrt knows, and the shipped model."""
     from colorrt.models.catalog import KNOWN_MODELS
     from colorrt.runtime.artifact import read_artifact
     from colorrt.runtime.shipped import shipped_artifact, shipped_card
 
     contract = read_artifact(shipped_artifact()).contract
+    if as_json:
+        shipped = {"file": str(shipped_artifact()), "card": str(shipped_card()), "contract": asdict(contract)}
+        typer.echo(json.dumps({"networks": [asdict(model) for model in KNOWN_MODELS], "shipped": shipped}))
+        return
     say_table([(model.name, f"{model.title}; weights: {model.weights}") for model in KNOWN_MODELS])
-    typer.echo(f"ships in the package: {contract.model}, any render factor, saturation {contract.saturation:g}")
-    typer.echo(f"its card, with figures and known failures: {shipped_card()}")
+    typer.echo(f"shipped: {contract.model}, any render factor, saturation {contract.saturation:g}")
+    typer.echo(f"model card, with figures and known weaknesses: {shipped_card()}")

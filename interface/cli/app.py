@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import Annotated, Any, ParamSpec
 
 import typer
 
+from colorrt.cli.layout import Command, Group
 from colorrt.errors import BackendError, ColorrtError, UsageError
 
 P = ParamSpec("P")
 INTERRUPTED = 130
 
+# Panels of --help, in its order.
+COLORIZE, MAKE, MEASURE, INSPECT = "Colorize", "Make models", "Measure", "Inspect"
+
 app = typer.Typer(
     name="colorrt",
-    help="Colorize gray pictures: export DeOldify-style networks, run them on any machine.",
+    cls=Group,
+    help="Colorize gray pictures on any machine, with DeOldify-style networks.",
+    epilog="colorrt run photos/ -o out/\ncolorrt run --help",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+
+
+def command(
+    panel: str | None, *examples: str, name: str | None = None, group: typer.Typer = app
+) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Register a command of `group`, guarded; `--help` lists it in `panel` and ends with the examples."""
+
+    def register(function: Callable[P, None]) -> Callable[P, None]:
+        options: dict[str, Any] = {} if panel is None else {"rich_help_panel": panel}
+        add = group.command(name, cls=Command, epilog="\n".join(examples), **options)
+        return add(guarded(function))
+
+    return register
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
@@ -36,10 +55,10 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             say(f"error: {error}")
             raise typer.Exit(error.exit_code) from None
         except MemoryError:
-            say("error: there is not enough memory for this; close other programs, or take a smaller --render-factor")
+            say("error: there is not enough memory; close other programs, or use a smaller --render-factor")
             raise typer.Exit(ColorrtError.exit_code) from None
         except KeyboardInterrupt:
-            say("interrupted: what was finished stays, nothing is half-written")
+            say("interrupted: finished results are kept, nothing is half-written")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             raise typer.Exit(0) from None
@@ -59,11 +78,20 @@ def say_table(rows: Sequence[tuple[str, str]]) -> None:
         say(f"{name:<{width}}  {value}", err=False)
 
 
+def write_json(path: Path | None, table: Any) -> None:
+    """Write a table as JSON, whole or not at all. Raises UsageError when that is not possible."""
+    from colorrt.atomic import atomic_path
+
+    if path is not None:
+        with atomic_path(path, UsageError) as part:
+            part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+
+
 def announce_compiling() -> None:
-    """Say so on the terminal if the pixel kernels have to be compiled: the first run after an install waits for it."""
+    """Tell the terminal when the pixel kernels have to be compiled: the first run after an install waits for it."""
     from colorrt.kernels import on_first_compile
 
-    on_first_compile(lambda: say("compiling the pixel kernels for this machine: some seconds, the first time only"))
+    on_first_compile(lambda: say("compiling the pixel kernels for this machine: a few seconds, the first time only"))
 
 
 def check_result_file(path: Path | None, inputs: Iterable[Path] = (), to_be_made: Path | None = None) -> None:
@@ -94,7 +122,7 @@ def needs(extra: str, error: ImportError) -> BackendError:
 @app.callback(invoke_without_command=True)
 def _colorrt(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
         from colorrt import __version__

@@ -7,61 +7,122 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colorrt.cli.app import app, guarded, needs, say
+from colorrt.cli.app import MAKE, command, needs, say
+from colorrt.contract import EngineFlavor, Precision
 
 if TYPE_CHECKING:
     from colorrt.contract import Contract
 
+ENGINE = "Engine"
+BUILDER = "Builder"
+RESULTS = "Result and checks"
 
-@app.command()
-@guarded
+
+@command(
+    MAKE,
+    "colorrt build artistic-rf35.onnx -o fp16.plan",
+    "colorrt build artistic-rf35.onnx --precision fp32 --batch 1:4:8",
+    "colorrt build lite.onnx --backend tensorrt_rtx --capability 8.6 --capability 8.9",
+)
 def build(
     source: Annotated[
         Path | None,
-        typer.Argument(
-            help="An ONNX file that 'colorrt export' wrote; without it, the one that ships.", metavar="ONNX"
+        typer.Argument(help="An ONNX file from 'colorrt export'.", metavar="ONNX", show_default="the shipped model"),
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="fp16 is made from an fp32 graph.", rich_help_panel=ENGINE)
+    ] = Precision.FP16,
+    backend: Annotated[
+        EngineFlavor | None,
+        typer.Option(
+            help="Which TensorRT builds it, and later runs it.",
+            show_default="the first that is installed",
+            rich_help_panel=ENGINE,
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The engine; NAME-fp16.plan in this folder if not given.")
-    ] = None,
-    precision: Annotated[str, typer.Option(help="fp16 (made of FP32 graphs) or fp32.")] = "fp16",
-    backend: Annotated[
-        str | None, typer.Option(help="tensorrt or tensorrt_rtx; the first that is installed if not given.")
-    ] = None,
     batch: Annotated[
-        str, typer.Option(help="Pictures at a time: 4, or 1:4:8 for the least, the tuned and the largest number.")
+        str,
+        typer.Option(
+            help="Batch size: 4, or 1:4:8 for the smallest, the tuned and the largest.",
+            metavar="N|N:N:N",
+            rich_help_panel=ENGINE,
+        ),
     ] = "1",
     render_factors: Annotated[
         str | None,
-        typer.Option(help="Of a graph of any size: 16, or least, tuned and largest; 8:16:24 if not given."),
+        typer.Option(
+            help="Render factors, for a graph that takes any: 16, or 8:16:24 for the smallest, the tuned and the "
+            "largest.",
+            metavar="N|N:N:N",
+            show_default="8:16:24",
+            rich_help_panel=ENGINE,
+        ),
     ] = None,
     capability: Annotated[
         list[str] | None,
         typer.Option(
-            help="Compute capability of the GPU to build for, such as 8.6; may be given again; 'all' for every one. "
-            "TensorRT for RTX only; without it, 8.0 and later."
+            help="Compute capability of the GPU to build for, such as 8.6, or 'all'; repeatable. Only for "
+            "TensorRT for RTX.",
+            metavar="X.Y",
+            show_default="8.0 and later",
+            rich_help_panel=ENGINE,
         ),
     ] = None,
     optimization_level: Annotated[
-        int | None, typer.Option(help="0 to 5: how long to look for fast kernels; 3 if not given.")
+        int | None,
+        typer.Option(
+            help="How long to search for fast kernels: 0 to 5.",
+            metavar="N",
+            show_default="3",
+            rich_help_panel=BUILDER,
+        ),
     ] = None,
     workspace: Annotated[
-        int | None, typer.Option(help="Scratch memory for the engine in MB; all if not given.")
+        int | None,
+        typer.Option(
+            help="Scratch memory that the engine may use, in MB.",
+            metavar="N",
+            show_default="no limit",
+            rich_help_panel=BUILDER,
+        ),
     ] = None,
     timing_cache: Annotated[
         Path | None,
-        typer.Option(help="File that builds share, so that the next is faster (not with TensorRT for RTX)."),
+        typer.Option(
+            help="File that builds share, so that later ones are faster; not with TensorRT for RTX.",
+            metavar="FILE",
+            rich_help_panel=BUILDER,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="The engine.",
+            metavar="FILE",
+            show_default="NAME-PRECISION.plan in this folder",
+            rich_help_panel=RESULTS,
+        ),
     ] = None,
     photos: Annotated[
-        Path | None, typer.Option(help="Compare on the photographs in this folder (at least four).")
+        Path | None,
+        typer.Option(
+            help="Folder with photographs (at least four) to compare on.",
+            metavar="FOLDER",
+            show_default="the shipped photographs",
+            rich_help_panel=RESULTS,
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file.", rich_help_panel=RESULTS)
+    ] = False,
 ) -> None:
-    """Build a TensorRT engine of an ONNX file, proven to be of its precision.
+    """Build a TensorRT engine from an ONNX file and check it.
 
-    Where the engine's GPU is in this machine, the engine has to answer as its ONNX file does on real photographs, or
-    nothing is written. TensorRT for RTX builds without a GPU too; such an engine says that it is not yet run.
+    The types of its layers are checked in every build. Where the engine's GPU is present, its output is also compared
+    with the ONNX file's on real photographs; if a check fails, nothing is written. TensorRT for RTX builds without a
+    GPU too; such an engine is marked "not yet run".
     """
     try:
         from colorrt.export.engine.build import BuildRequest, Tuning, build_engine

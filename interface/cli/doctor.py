@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from colorrt.cli.app import app, guarded, say, say_table
+import typer
+
+from colorrt.cli.app import INSPECT, command, say, say_table
+from colorrt.cli.options import AsJsonOption
 
 if TYPE_CHECKING:
     from colorrt.runtime.diagnosis import Diagnosis
@@ -21,34 +26,50 @@ PARTS = (
 )
 
 
-@app.command()
-@guarded
-def doctor() -> None:
-    """Tell what this machine has, what 'colorrt run' will use, and what to install for more."""
+@command(INSPECT, "colorrt doctor", "colorrt doctor --json")
+def doctor(as_json: AsJsonOption = False) -> None:
+    """Show what this machine has, what 'colorrt run' will use, and what to install for more."""
     from colorrt.runtime.diagnosis import advise, diagnose, say_choice, say_cuda, say_engines
 
     found = diagnose()
-    rows = [
-        ("colorrt", _release("colorrt") or "not installed as a package"),
-        ("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-        ("cores", f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"),
-        *_machine(found),
-    ]
-    missing = []
-    for title, packages, purpose, extra in PARTS:
-        releases = [f"{package} {release}" for package in packages if (release := _release(package))]
-        rows.append((title, ", ".join(releases) or "not installed"))
-        if not releases:
-            missing.append(f"{title}, {purpose}: pip install '{extra}'")
-    rows += [
-        ("providers", _providers(found)),
-        ("run will use", say_choice(found)),
-        ("with --device cuda", say_cuda(found)),
-        ("with an engine", say_engines(found)),
-    ]
-    say_table(rows)
-    for line in [*missing, *advise(found)]:
+    releases = {title: _releases(packages) for title, packages, _, _ in PARTS}
+    advice = [
+        f"{title} ({purpose}): pip install '{extra}'" for title, _, purpose, extra in PARTS if not releases[title]
+    ] + advise(found)
+    uses = {"run": say_choice(found), "cuda": say_cuda(found), "engine": say_engines(found)}
+    if as_json:
+        typer.echo(json.dumps({**_software(), "packages": releases, "uses": uses, "advice": advice, **asdict(found)}))
+        return
+    software = _software()
+    say_table(
+        [
+            ("colorrt", software["colorrt"] or "not installed as a package"),
+            ("Python", f"{software['python']} on {software['system']} {software['architecture']}"),
+            ("cores", str(software["cores"])),
+            *_machine(found),
+            *((title, ", ".join(here) or "not installed") for title, here in releases.items()),
+            ("providers", _providers(found)),
+            ("run will use", uses["run"]),
+            ("with --device cuda", uses["cuda"]),
+            ("with an engine", uses["engine"]),
+        ]
+    )
+    for line in advice:
         say(line, err=False)
+
+
+def _software() -> dict[str, Any]:
+    return {
+        "colorrt": _release("colorrt"),
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    }
+
+
+def _releases(packages: tuple[str, ...]) -> list[str]:
+    return [f"{package} {release}" for package in packages if (release := _release(package))]
 
 
 def _machine(found: Diagnosis) -> list[tuple[str, str]]:

@@ -1,8 +1,7 @@
-"""`colorrt eval`: how near the colors come to those of real color photographs."""
+"""`colorrt eval`: how close the colors come to those of real color photographs."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -10,46 +9,85 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from colorrt.cli.app import announce_compiling, app, check_result_file, guarded, needs, say
+from colorrt.cli.app import MEASURE, announce_compiling, check_result_file, command, needs, say, write_json
+from colorrt.cli.options import (
+    RESULTS,
+    DeviceOption,
+    EngineOption,
+    JsonFileOption,
+    RenderFactorOption,
+    SaturationOption,
+    ThreadsOption,
+    UpsampleOption,
+)
+from colorrt.contract import Device, Upsampling
 
 if TYPE_CHECKING:
     from colorrt.evaluation.quality import Quality
 
 CURVE_SATURATIONS = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
+FIGURES = "More figures"
 
 
-@app.command(name="eval")
-@guarded
+@command(
+    MEASURE,
+    "colorrt eval photos/",
+    "colorrt eval photos/ --engine mine.onnx --frechet --stability --report page.html",
+    name="eval",
+)
 def evaluate(
     photos: Annotated[
         Path,
-        typer.Argument(help="Color photographs: a folder with some or with tar shards, or one tar.", metavar="PHOTOS"),
+        typer.Argument(
+            help="Color photographs: a folder of them or of tar archives, or one archive.", metavar="PHOTOS"
+        ),
     ],
-    engine: Annotated[Path | None, typer.Option(help="An artifact; without it, the model that ships.")] = None,
-    render_factor: Annotated[int | None, typer.Option(help="Render factor, 1 to 64; 16 if not given.")] = None,
-    saturation: Annotated[float | None, typer.Option(help="Saturation; the model's own if not given.")] = None,
-    upsample: Annotated[
-        str,
-        typer.Option(help="How color comes to full size: guided follows the edges of the picture, bilinear does not."),
-    ] = "guided",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.")] = None,
-    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet as PNG: gray, colored, original.")] = None,
-    curve: Annotated[
-        Path | None, typer.Option(help="Write PSNR against colorfulness as the saturation varies, as a PNG plot.")
-    ] = None,
-    report: Annotated[Path | None, typer.Option(help="Write one HTML page with all of it, nothing external.")] = None,
+    engine: EngineOption = None,
+    render_factor: RenderFactorOption = None,
+    device: DeviceOption = Device.AUTO,
+    threads: ThreadsOption = None,
+    saturation: SaturationOption = None,
+    upsample: UpsampleOption = Upsampling.GUIDED,
     frechet: Annotated[
-        bool, typer.Option("--frechet", help="Measure the Frechet distance to the originals; needs PyTorch.")
+        bool,
+        typer.Option(
+            "--frechet",
+            help="Measure the Frechet distance to the originals; needs PyTorch.",
+            rich_help_panel=FIGURES,
+        ),
     ] = False,
     stability: Annotated[
-        bool, typer.Option("--stability", help="Measure how much colors change under noise, shifts and contrast.")
+        bool,
+        typer.Option(
+            "--stability",
+            help="Measure how much colors change under noise, shifts and contrast.",
+            rich_help_panel=FIGURES,
+        ),
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores if not given.")] = None,
+    json_file: JsonFileOption = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a contact sheet as PNG: gray, colored, original.", metavar="FILE", rich_help_panel=RESULTS
+        ),
+    ] = None,
+    curve: Annotated[
+        Path | None,
+        typer.Option(
+            help="Plot PSNR against colorfulness over a range of saturations, as PNG.",
+            metavar="FILE",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write everything as one self-contained HTML page.", metavar="FILE", rich_help_panel=RESULTS),
+    ] = None,
 ) -> None:
-    """Measure a model on color photographs: PSNR, ab error, dE2000 and colorfulness, beside plain gray's.
+    """Measure how close a model's colors come to those of real photographs.
 
-    Each photograph is reduced to its luma, colored, and compared with itself.
+    Each photograph is reduced to its luma, colored, and compared with the original: PSNR, ab error, dE2000 and
+    colorfulness, beside the same figures of the gray picture.
     """
     try:
         from colorrt.evaluation.curves import check_plotting
@@ -99,7 +137,7 @@ def evaluate(
             }
             _print_extras(table, photos)
             # Before all that can still fail, and again with the curve: measuring that takes about as long once more.
-            _write_json(json_file, table)
+            write_json(json_file, table)
             has_sheet = sheet is not None and rows is not None and rows.write(sheet)
             if curve is not None:
                 points = measure_curve(colorizer, photos, CURVE_SATURATIONS)
@@ -107,20 +145,11 @@ def evaluate(
                 for point in points:
                     figures = f"{point.psnr_db:.2f} dB at colorfulness {point.colorfulness:.1f}"
                     typer.echo(f"saturation {point.saturation:4.2f}: {figures}")
-                _write_json(json_file, table)
+                write_json(json_file, table)
                 draw_curve(colorizer, points, curve)
             if report is not None and sheet is not None and curve is not None:
                 with atomic_path(report, UsageError) as part:
                     write_report(part, table, curve.read_bytes(), sheet.read_bytes() if has_sheet else None)
-
-
-def _write_json(path: Path | None, table: dict[str, Any]) -> None:
-    from colorrt.atomic import atomic_path
-    from colorrt.errors import UsageError
-
-    if path is not None:
-        with atomic_path(path, UsageError) as part:
-            part.write_text(json.dumps(table, indent=1), encoding="utf-8")
 
 
 def _print(quality: Quality) -> None:
@@ -139,7 +168,7 @@ def _print_extras(table: dict[str, Any], photos: Path) -> None:
     if table.get("frechet"):
         typer.echo(f"{'Frechet':<12} {table['frechet']['colored']:>9.2f} {table['frechet']['gray']:>8.2f} {0:>9.2f}")
     elif "frechet" in table:
-        say(f"{photos}: no Frechet distance, for it compares sets and needs two photographs or more; give more")
+        say(f"{photos}: no Frechet distance: it compares sets, and needs at least two photographs")
     if table.get("stability"):
         found = table["stability"]
         typer.echo(

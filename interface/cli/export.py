@@ -7,47 +7,64 @@ from typing import Annotated
 
 import typer
 
-from colorrt.cli.app import app, guarded, needs, say
+from colorrt.cli.app import MAKE, command, needs, say
+from colorrt.contract import AttentionForm, Precision, Target
 
 
-@app.command()
-@guarded
+@command(
+    MAKE,
+    "colorrt export ColorizeArtistic_gen.pth --render-factor 35 -o artistic-rf35.onnx",
+    "colorrt export ColorizeArtistic_gen.pth --render-factor 35 --target tensorrt",
+    "colorrt export --render-factor 16",
+)
 def export(
     weights: Annotated[
         Path | None,
         typer.Argument(
-            help="A checkpoint (.pth, .pt, .safetensors); without it, the weights that ship.", metavar="WEIGHTS"
+            help="A checkpoint: .pth, .pt or .safetensors.", metavar="WEIGHTS", show_default="the shipped weights"
         ),
     ] = None,
     render_factor: Annotated[
         int | None,
-        typer.Option(help="Fix the graph to this render factor, 1 to 64; without it, one graph for all of them."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The ONNX file; colorrt-MODEL-rfN.onnx if not given.")
-    ] = None,
-    precision: Annotated[
-        str, typer.Option(help="fp32, or fp16 for GPUs; compared with FP32 on photographs. On CPUs fp16 is slower.")
-    ] = "fp32",
-    target: Annotated[
-        str, typer.Option(help="cpu or tensorrt: what the file is to run on; it chooses the form of attention.")
-    ] = "cpu",
-    attention: Annotated[
-        str | None,
         typer.Option(
-            help="plain, tiled (least memory on the CPU, needs --render-factor) or heads (for TensorRT); the answers "
-            "are the same."
+            help="Make the graph for this render factor alone: 1 to 64.",
+            metavar="N",
+            show_default="one graph for all of them",
         ),
     ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="fp16 is for GPUs, and slower on CPUs; it is compared with fp32 on photographs.")
+    ] = Precision.FP32,
+    target: Annotated[
+        Target, typer.Option(help="What the file is to run on; this chooses the form of attention.")
+    ] = Target.CPU,
+    attention: Annotated[
+        AttentionForm | None,
+        typer.Option(
+            help="Form of attention: tiled needs the least memory on the CPU and a fixed --render-factor, heads is for "
+            "TensorRT. All give the same colors.",
+            show_default="by --target",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The ONNX file.", metavar="FILE", show_default="colorrt-MODEL-rfN.onnx"),
+    ] = None,
     photos: Annotated[
-        Path | None, typer.Option(help="Compare with PyTorch on the photographs in this folder (at least four).")
+        Path | None,
+        typer.Option(
+            help="Folder with photographs (at least four) to compare with PyTorch on.",
+            metavar="FOLDER",
+            show_default="the shipped photographs",
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Export a network to an ONNX file that carries its contract, checked against PyTorch on real photographs.
+    """Export a network to a checked ONNX file.
 
-    Weights of DeOldify (artistic, stable, video) and of colorrt's own `lite` are recognized by themselves. Nothing
-    is written when a check fails.
+    DeOldify checkpoints (artistic, stable, video), the IPOL network and colorrt's own lite are detected automatically.
+    The graph is compared with PyTorch on real photographs; if a check fails, nothing is written. The file carries what
+    was measured: see 'colorrt info'.
     """
     try:
         from colorrt.export.exporting import export_network

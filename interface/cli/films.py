@@ -26,6 +26,28 @@ class FilmOutcome:
     film: FilmResult | None
 
 
+@dataclass(frozen=True)
+class FilmChoices:
+    """What was asked of films; `begin`, `end`: seconds."""
+
+    codec: str
+    crf: int
+    preset: str
+    lossless: bool
+    steady: str
+    begin: float | None
+    end: float | None
+
+
+def film_settings(choices: FilmChoices, saturation: float | None) -> FilmSettings:
+    """Return how films are colored. Raises UsageError for impossible settings."""
+    from colorrt.runtime.film.codecs import FilmCoding
+    from colorrt.runtime.film.coloring import FilmSettings
+
+    coding = FilmCoding(choices.codec, choices.crf, choices.lossless, choices.preset)
+    return FilmSettings(coding, saturation, choices.steady, choices.begin, choices.end)
+
+
 def parse_time(text: str | None) -> float | None:
     """Return seconds from "90", "1:30", "0:01:30.5"; None for None. Raises UsageError for anything else."""
     if text is None:

@@ -1,124 +1,161 @@
-"""`colorrt run`: colorize files, folders and globs."""
+"""`colorrt run`: colorize files, films, folders and globs."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colorrt.cli.app import announce_compiling, app, check_result_file, guarded, say
+from colorrt.cli.app import COLORIZE, announce_compiling, check_result_file, command, say, write_json
+from colorrt.cli.options import (
+    RESULTS,
+    DeviceOption,
+    EngineOption,
+    RenderFactorOption,
+    SaturationOption,
+    ThreadsOption,
+    UpsampleOption,
+)
+from colorrt.contract import Device, FilmCodec, Steady, Upsampling
 
 if TYPE_CHECKING:
     from colorrt.runtime.colorizer import Colorizer
-    from colorrt.runtime.film.coloring import FilmSettings
     from colorrt.runtime.folder import Result
     from colorrt.runtime.jobs import Job
 
+FILMS, SAFETY = "Films", "Safety"
 LISTED = 20
 """Failures that are listed at the end; --report lists all."""
 
 
-@app.command()
-@guarded
+@command(
+    COLORIZE,
+    "colorrt run photos/ -o out/",
+    "colorrt run old.jpg --render-factor 24 --saturation 1.3",
+    "colorrt run 'scans/*.tif' --engine artistic-rf35.onnx --report report.json",
+    "colorrt run film.mp4 -o out.mp4",
+)
 def run(
     sources: Annotated[
         list[str],
         typer.Argument(help="Pictures, films, folders (searched recursively) or quoted globs.", metavar="PICTURES"),
     ],
+    engine: EngineOption = None,
+    render_factor: RenderFactorOption = None,
+    device: DeviceOption = Device.AUTO,
+    threads: ThreadsOption = None,
+    saturation: SaturationOption = None,
+    upsample: UpsampleOption = Upsampling.GUIDED,
     output: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--output",
-            help="Folder for the results (or a file name for a single picture or film). Without it: NAME-color.jpg "
-            "beside each file, FOLDER-color/ beside a folder.",
+            help="Folder for the results, or a file name for a single picture or film.",
+            metavar="PATH",
+            show_default="NAME-color.jpg beside each file, FOLDER-color/ beside each folder",
+            rich_help_panel=RESULTS,
         ),
     ] = None,
-    engine: Annotated[
-        Path | None,
-        typer.Option(
-            help="An ONNX file made by 'colorrt export' or an engine by 'colorrt build'; without it, the model that "
-            "ships."
-        ),
-    ] = None,
-    render_factor: Annotated[
-        int | None,
-        typer.Option(help="Side of the square that the network sees, in units of 16 pixels: 1 to 64; 16 if not given."),
-    ] = None,
-    saturation: Annotated[
-        float | None, typer.Option(help="Factor on the guessed color: 0 is gray, 1 the network's guess. Up to 10.")
-    ] = None,
-    upsample: Annotated[
-        str,
-        typer.Option(help="How color comes to full size: guided follows the edges of the picture, bilinear does not."),
-    ] = "guided",
-    quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG and WebP quality.")] = 95,
+    quality: Annotated[
+        int,
+        typer.Option(min=1, max=100, help="JPEG and WebP quality.", metavar="N", rich_help_panel=RESULTS),
+    ] = 95,
     lossless_luma: Annotated[
         bool,
         typer.Option(
             "--lossless-luma",
-            help="For archives, JPEG only: keep the coded luma of each JPEG bit for bit and add chroma beside it; "
-            "--quality is that of chroma alone.",
+            help="For archives, JPEG only: keep the coded luma of each JPEG bit for bit and add chroma to it; "
+            "--quality then applies to chroma alone.",
+            rich_help_panel=RESULTS,
         ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write again what exists already.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores if not given.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write the outcome of each picture as JSON.", metavar="FILE", rich_help_panel=RESULTS),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a contact sheet as PNG: up to 24 pictures, before and after.",
+            metavar="FILE",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace existing results; without it, they are skipped. Inputs are never overwritten.",
+            rich_help_panel=SAFETY,
+        ),
+    ] = False,
     max_pixels: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Refuse pictures and pages of more pixels than this, a guard against bombs; 150 million if not given.",
+            help="Refuse pictures and pages with more pixels than this, as a guard against decompression bombs.",
+            metavar="N",
+            show_default="150 million",
+            rich_help_panel=SAFETY,
         ),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Write what became of each picture as JSON.")] = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Write a proof sheet as PNG: up to 24 of the pictures, before and after.")
-    ] = None,
     steady: Annotated[
-        str, typer.Option(help="Films: color that stays. on, off, or causal, which uses no later pictures.")
-    ] = "on",
-    codec: Annotated[str, typer.Option(help="Films: x264, x265, av1, prores, dnxhr or ffv1.")] = "x264",
-    crf: Annotated[int, typer.Option(help="Films: quality of x264, x265 and av1; less is better, 0 to 51.")] = 16,
-    preset: Annotated[str, typer.Option(help="Films: speed of x264 and x265, ultrafast to veryslow.")] = "veryfast",
-    lossless: Annotated[bool, typer.Option("--lossless", help="Films: x264 that keeps luma bit for bit.")] = False,
+        Steady,
+        typer.Option(
+            help="Keep colors steady from frame to frame. causal: without later frames.", rich_help_panel=FILMS
+        ),
+    ] = Steady.ON,
+    codec: Annotated[FilmCodec, typer.Option(help="Video codec.", rich_help_panel=FILMS)] = FilmCodec.X264,
+    crf: Annotated[
+        int,
+        typer.Option(
+            help="Quality of x264, x265 and av1, 0 to 51: lower is better.", metavar="N", rich_help_panel=FILMS
+        ),
+    ] = 16,
+    preset: Annotated[
+        str, typer.Option(help="Speed of x264 and x265: ultrafast to veryslow.", metavar="NAME", rich_help_panel=FILMS)
+    ] = "veryfast",
+    lossless: Annotated[
+        bool, typer.Option("--lossless", help="x264: keep luma bit for bit.", rich_help_panel=FILMS)
+    ] = False,
     begin: Annotated[
-        str | None, typer.Option("--from", help="Films: begin here; 90, 1:30 or 0:01:30.", metavar="TIME")
+        str | None,
+        typer.Option("--from", help="Start here: 90, 1:30 or 0:01:30.", metavar="TIME", rich_help_panel=FILMS),
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Films: end before this.", metavar="TIME")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Stop here.", metavar="TIME", rich_help_panel=FILMS)] = None,
     preview: Annotated[
         Path | None,
-        typer.Option(help="Films: write a sheet of one picture a shot as PNG, and stop; for a single film."),
+        typer.Option(
+            help="Only write a contact sheet as PNG, one frame per shot, of a single film.",
+            metavar="FILE",
+            rich_help_panel=FILMS,
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Colorize pictures and films; the luma of each is kept exactly.
 
-    Of a color picture (a tinted or sepia scan) only the luma is used. Of a TIFF every page is colored, and 16 bits stay
-    16 in TIFF and PNG. Existing results are skipped, inputs are never overwritten. A film that was stopped goes on when
-    the same command is given again. Exit code: 0 all done, 1 some pictures failed, 2 wrong usage, 3 the model cannot be
-    used.
+    Only the luma of a color picture (a tinted or sepia scan) is used. Every page of a TIFF is colored; 16-bit TIFF and
+    PNG stay 16-bit.
+
+    Films need the extra 'video'. An interrupted film resumes when the same command is run again.
+
+    Exit codes: 0 all done, 1 some pictures failed, 2 wrong usage, 3 the model cannot be used.
     """
-    from colorrt.cli.films import color_films, parse_time, report_of, split_films
+    from colorrt.cli.films import FilmChoices, color_films, film_settings, parse_time, report_of, split_films
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.folder import Settings, color_jobs
     from colorrt.runtime.jobs import plan_jobs
     from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
 
-    jobs = plan_jobs(sources, output, overwrite=overwrite)
-    pictures, films = split_films(jobs, output, codec)
+    pictures, films = split_films(plan_jobs(sources, output, overwrite=overwrite), output, codec.value)
     jobs = [*pictures, *films]
-    film_settings = _film_settings(
-        FilmChoices(codec, crf, preset, lossless, steady),
-        saturation,
-        parse_time(begin),
-        parse_time(end),
-        films=bool(films),
-    )
+    choices = FilmChoices(codec.value, crf, preset, lossless, steady.value, parse_time(begin), parse_time(end))
+    chosen = film_settings(choices, saturation) if films else None
     for path in (report, sheet, preview):
         check_result_file(path, [job.source for job in jobs], to_be_made=output)
     if not quiet:
@@ -134,39 +171,15 @@ def run(
             say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
         with _Progress(pictures, hidden=quiet) as progress:
             results = list(progress.follow(color_jobs(colorizer, pictures, settings)))
-        shown = list(results)
-        outcomes = []
-        if film_settings is not None:
-            outcomes = list(color_films(colorizer, films, film_settings, overwrite=overwrite, quiet=quiet))
-        results += [outcome.result for outcome in outcomes]
+        outcomes = (
+            [] if chosen is None else list(color_films(colorizer, films, chosen, overwrite=overwrite, quiet=quiet))
+        )
     if report is not None:
-        _write_report(report, results, [{}] * len(shown) + [report_of(outcome) for outcome in outcomes])
+        film_rows = zip(_rows([outcome.result for outcome in outcomes]), map(report_of, outcomes), strict=True)
+        write_json(report, [*_rows(results), *({**row, **more} for row, more in film_rows)])
     if sheet is not None:
-        _write_sheet(sheet, shown)
-    _summarize(results, output, quiet=quiet)
-
-
-class FilmChoices(NamedTuple):
-    """What was asked of films."""
-
-    codec: str
-    crf: int
-    preset: str
-    lossless: bool
-    steady: str
-
-
-def _film_settings(
-    choices: FilmChoices, saturation: float | None, begin: float | None, end: float | None, *, films: bool
-) -> FilmSettings | None:
-    """Return how films are colored, None where there are none. Raises UsageError for impossible settings."""
-    if not films:
-        return None
-    from colorrt.runtime.film.codecs import FilmCoding
-    from colorrt.runtime.film.coloring import FilmSettings
-
-    coding = FilmCoding(choices.codec, choices.crf, choices.lossless, choices.preset)
-    return FilmSettings(coding, saturation, choices.steady, begin, end)
+        _write_sheet(sheet, results)
+    _summarize([*results, *(outcome.result for outcome in outcomes)], output, quiet=quiet)
 
 
 def _write_preview(colorizer: Colorizer, films: Sequence[Job], path: Path, saturation: float | None) -> None:
@@ -176,7 +189,7 @@ def _write_preview(colorizer: Colorizer, films: Sequence[Job], path: Path, satur
     if len(films) != 1 or films[0].problem is not None:
         raise UsageError("--preview is of one film; name just one")
     shots = write_preview(colorizer, films[0].source, path, saturation)
-    say(f"{shots} shots: {path}", err=False)
+    say(f"{shots} shot{'s' if shots != 1 else ''}: {path}", err=False)
 
 
 def _make_output(output: Path | None, jobs: Sequence[Job]) -> None:
@@ -193,7 +206,7 @@ def _make_output(output: Path | None, jobs: Sequence[Job]) -> None:
     except PictureError as error:
         raise UsageError(str(error)) from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{folder}: there is no permission to write here; name another folder with -o")
+        raise UsageError(f"{folder}: no permission to write here; choose another folder with -o")
 
 
 class _Progress:
@@ -233,23 +246,17 @@ class _Progress:
             yield result
 
 
-def _write_report(path: Path, results: Sequence[Result], more: Sequence[dict[str, Any]]) -> None:
-    from colorrt.atomic import atomic_path
-    from colorrt.errors import UsageError
-
-    rows = [
+def _rows(results: Sequence[Result]) -> list[dict[str, str | float | None]]:
+    return [
         {
             "source": str(result.job.source),
             "target": str(result.job.target),
             "outcome": result.outcome.value,
             "reason": result.reason,
             "seconds": round(result.seconds, 4),
-            **known,
         }
-        for result, known in zip(results, more, strict=True)
+        for result in results
     ]
-    with atomic_path(path, UsageError) as part:
-        part.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
 
 def _write_sheet(path: Path, results: Sequence[Result]) -> None:
@@ -273,7 +280,7 @@ def _summarize(results: Sequence[Result], output: Path | None, *, quiet: bool) -
         say(f"failed: {len(failed) - LISTED} more; --report FILE lists them all")
     if not quiet:
         counts = [f"{len(done)} colored{_place([result.job for result in done], output)}"]
-        counts += [f"{len(skipped)} skipped, for their results exist (--overwrite makes them anew)"] if skipped else []
+        counts += [f"{len(skipped)} skipped because their results exist (--overwrite replaces them)"] if skipped else []
         counts += [f"{len(failed)} failed"] if failed else []
         say("; ".join(counts), err=False)
     if failed:

@@ -7,38 +7,82 @@ from typing import Annotated
 
 import typer
 
-from colorrt.cli.app import app, guarded, needs, say
+from colorrt.cli.app import MAKE, command, needs, say
+from colorrt.contract import Device
+
+FOLDERS, WEIGHTS, DEVICE, TRIAL = "Folders", "Weights", "Device", "For a trial"
 
 
-@app.command()
-@guarded
+@command(
+    MAKE,
+    "colorrt train lite --data photos/ --out runs/lite",
+    "colorrt train my-recipe.toml --data photos/ --out runs/mine --steps 20 --scale 0.5",
+)
 def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="A .toml file, or the name of a recipe that ships: lite, lite-finish, ipol-video, deoldify-artistic, "
+            help="A .toml file or the name of a shipped recipe: lite, lite-finish, ipol-video, deoldify-artistic, "
             "deoldify-stable, deoldify-video.",
             metavar="RECIPE",
         ),
     ],
-    data: Annotated[Path, typer.Option(help="Folder with the photographs: folders or tar shards.")],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints, log, samples and weights.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Folder with photographs or tar archives of them, at any depth.",
+            metavar="FOLDER",
+            rich_help_panel=FOLDERS,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for checkpoints, log, samples and weights.", metavar="FOLDER", rich_help_panel=FOLDERS
+        ),
+    ],
     encoder: Annotated[
         Path | None,
         typer.Option(
-            help="The encoder's ImageNet weights: torchvision's resnet34 or resnet101, or EfficientNet-Lite's."
+            help="ImageNet weights of the encoder: torchvision's resnet34 or resnet101, or EfficientNet-Lite's.",
+            metavar="FILE",
+            rich_help_panel=WEIGHTS,
         ),
     ] = None,
-    start: Annotated[Path | None, typer.Option(help="Begin with these weights of the same network.")] = None,
-    features: Annotated[Path | None, typer.Option(help="torchvision's vgg16_bn weights, for the feature loss.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores if not given.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Stop each stage after so many steps: for a trial.")] = None,
-    scale: Annotated[float, typer.Option(help="Multiply sizes and batches by this: for a trial.")] = 1.0,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Start from these weights of the same network.", metavar="FILE", rich_help_panel=WEIGHTS),
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            help="torchvision's vgg16_bn weights, for the feature loss.", metavar="FILE", rich_help_panel=WEIGHTS
+        ),
+    ] = None,
+    device: Annotated[
+        Device, typer.Option(help="What trains. auto: CUDA where PyTorch finds it.", rich_help_panel=DEVICE)
+    ] = Device.AUTO,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="CPU threads.", metavar="N", show_default="all cores", rich_help_panel=DEVICE),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Stop each stage after this many steps.",
+            metavar="N",
+            show_default="the recipe's",
+            rich_help_panel=TRIAL,
+        ),
+    ] = None,
+    scale: Annotated[
+        float,
+        typer.Option(help="Factor on picture and batch sizes, up to 16.", metavar="X", rich_help_panel=TRIAL),
+    ] = 1.0,
 ) -> None:
-    """Train a network by a recipe; called again with the same --out, go on where it was stopped.
+    """Train a network; run again with the same --out, training resumes where it stopped.
 
-    The result is OUT/weights.safetensors, which `colorrt export` takes. Ctrl-C ends after the current step, saved.
+    The result is OUT/weights.safetensors, for 'colorrt export'. Ctrl-C saves after the current step and ends.
     """
     from colorrt.errors import UsageError
 
@@ -53,7 +97,7 @@ def train(
         raise needs("train", error) from error
 
     if not data.exists():
-        raise UsageError(f"{data}: there is no such folder; give --data the folder with the photographs")
+        raise UsageError(f"{data}: no such folder; give --data the folder with the photographs")
     if (steps is not None and steps < 1) or not 0 < scale <= 16 or (threads is not None and threads < 1):
         raise UsageError("--steps and --threads take 1 or more, --scale more than 0 and up to 16")
     if threads is not None:
@@ -63,5 +107,5 @@ def train(
         weights = run(asked, data, out, Files(encoder, start, features), device)
     except OSError as error:
         where, why = error.filename or out, error.strerror or str(error)
-        raise UsageError(f"{where}: {why}; see to the disk, then call this again to go on") from error
+        raise UsageError(f"{where}: {why}; fix the disk, then run this again to resume") from error
     say(str(weights), err=False)

@@ -1,14 +1,15 @@
-"""`colorrt verify`: how far two artifacts are from each other on real photographs."""
+"""`colorrt verify`: how far two models are from each other on real photographs."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colorrt.cli.app import app, check_result_file, guarded, needs, say
+from colorrt.cli.app import MEASURE, check_result_file, command, needs, say, write_json
+from colorrt.cli.options import MODEL, RESULTS, DeviceOption, JsonFileOption, ThreadsOption
+from colorrt.contract import Device
 
 if TYPE_CHECKING:
     from colorrt.evaluation.comparing import Difference
@@ -16,43 +17,63 @@ if TYPE_CHECKING:
 ABOVE_BOUND = 1
 
 
-@app.command()
-@guarded
+@command(
+    MEASURE,
+    "colorrt verify artistic-rf35.onnx fp16.plan",
+    "colorrt verify artistic-rf35.onnx fp16.plan photos/ --bound 0.5 --difference difference.png",
+)
 def verify(
-    first: Annotated[Path, typer.Argument(help="An artifact, ONNX or engine: what is trusted.", metavar="A")],
-    second: Annotated[Path, typer.Argument(help="The artifact to compare with it.", metavar="B")],
+    first: Annotated[Path, typer.Argument(help="The model file, ONNX or engine, to compare with.", metavar="A")],
+    second: Annotated[Path, typer.Argument(help="The model file to check.", metavar="B")],
     photos: Annotated[
         Path | None,
-        typer.Argument(help="A folder or .tar of photographs; without it, those that ship.", metavar="[PHOTOS]"),
+        typer.Argument(
+            help="A folder or .tar of photographs.", metavar="PHOTOS", show_default="the shipped photographs"
+        ),
     ] = None,
     bound: Annotated[
         float | None,
-        typer.Option(help="Exit with 1 when the mean chroma error is above this, in levels of 255.", metavar="LEVELS"),
+        typer.Option(
+            help="Exit with 1 if the mean chroma error exceeds this, in levels of 255.",
+            metavar="LEVELS",
+            show_default="no bound",
+            rich_help_panel="Comparison",
+        ),
     ] = None,
     render_factor: Annotated[
         int | None,
-        typer.Option(help="Render factor if both take any, 1 to 64; 16 if not given. Else it is that of the one."),
+        typer.Option(
+            help="Render factor, 1 to 64, if both models take any.",
+            metavar="N",
+            show_default="16, or what one of them was made for",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
+    device: DeviceOption = Device.AUTO,
+    threads: ThreadsOption = None,
     difference: Annotated[
         Path | None,
-        typer.Option(help="Write a picture as PNG: A, B and their difference, amplified.", metavar="FILE"),
+        typer.Option(
+            help="Write a picture as PNG: A, B and their difference, amplified.",
+            metavar="FILE",
+            rich_help_panel=RESULTS,
+        ),
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.", metavar="FILE")] = None,
-    device: Annotated[str, typer.Option(help="What runs ONNX files: auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads; all cores if not given.")] = None,
+    json_file: JsonFileOption = None,
 ) -> None:
-    """Compare any two artifacts on real photographs: chroma error in levels of 255, and dE2000 at full size.
+    """Compare two models on real photographs: chroma error and dE2000.
 
-    They may differ in anything, FP32 and FP16, ONNX and engine, or networks, but see squares of the same size. Chroma
-    is compared as it leaves the network; dE2000 after rendering each photograph with A's saturation. Exit code: 0 all
-    compared and within --bound, 1 above it (or some photographs could not be read), 2 wrong usage, 3 an artifact
-    cannot be used or answers with numbers that are not finite.
+    The two may differ in anything (FP32 and FP16, ONNX and engine, or the network) but must take squares of the same
+    size. Chroma is compared as the network returns it, in levels of 255; dE2000 at full size, after rendering each
+    photograph with A's saturation.
+
+    Exit codes: 0 all compared and within --bound, 1 above it (or some photographs could not be read), 2 wrong usage,
+    3 a model cannot be used or its output is not finite.
     """
     try:
-        import skimage  # noqa: F401
+        import skimage  # noqa: F401 (only whether it is there)
     except ImportError as error:
         raise needs("bench", error) from error
-    from colorrt.atomic import atomic_path
     from colorrt.errors import UsageError
     from colorrt.evaluation.comparing import compare_artifacts
     from colorrt.evaluation.difference_picture import DifferencePicture
@@ -61,7 +82,7 @@ def verify(
 
     # So written, a NaN is refused too.
     if bound is not None and not bound >= 0:
-        raise UsageError(f"--bound {bound} is no error in levels of 255; give 0 or more, such as 0.5")
+        raise UsageError(f"--bound {bound} is not an error in levels of 255; use 0 or more, such as 0.5")
     for path in (difference, json_file):
         check_result_file(path, [first, second])
     picture = DifferencePicture(len(photo_names(photos or shipped_photos())))
@@ -79,14 +100,11 @@ def verify(
     if difference is not None:
         factor = picture.write(difference)
         say(f"{difference}: A, B and their difference, amplified {factor} times", err=False)
-    if json_file is not None:
-        with atomic_path(json_file, UsageError) as part:
-            table = {**found.as_json(), "bound": bound, "skipped": skipped}
-            part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    write_json(json_file, {**found.as_json(), "bound": bound, "skipped": skipped})
     if bound is not None and found.mean > bound:
         say(
             f"above the bound: the mean chroma error is {found.mean:.4f} levels of 255, and --bound allows {bound:g}; "
-            "take the more precise of the two, or look where they differ with --difference FILE.png"
+            "use the more precise model, or see where they differ with --difference FILE.png"
         )
         raise typer.Exit(ABOVE_BOUND)
     if skipped:

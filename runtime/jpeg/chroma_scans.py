@@ -88,7 +88,7 @@ def _chroma_table(quality: int) -> list[int]:
     Image.new("RGB", (1, 1)).save(stream, "JPEG", quality=quality)
     stream.seek(0)
     with Image.open(stream) as image:
-        tables: dict[int, list[int]] = image.quantization  # type: ignore[attr-defined]
+        tables: dict[int, list[int]] = image.quantization  # type: ignore[attr-defined]  # only Pillow's JPEG images have it
         return tables[1]
 
 

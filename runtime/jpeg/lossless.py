@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from colorrt.runtime.paint import Paint
 
 _ICC = b"ICC_PROFILE\0"
-_LOSSY = "leave --lossless-luma out for it"
+_LOSSY = "color it without --lossless-luma"
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ def open_lossless(source: Path, target: Path, max_pixels: int | None, reserve: C
     except (OSError, ValueError) as error:
         if _has_content(source):
             raise PictureError(
-                f"{printable(source)}: it is no JPEG, and --lossless-luma keeps the luma of those; {_LOSSY}"
+                f"{printable(source)}: it is not a JPEG, and --lossless-luma is for JPEGs only; {_LOSSY}"
             ) from error
         raise _refused(source, max_pixels, error) from error
     if target.suffix.lower() not in JPEG_SUFFIXES:
@@ -176,8 +176,8 @@ def luma_alone(path: Path, encoded: bytes) -> list[Segment]:
         import jpeglib
     except ImportError as error:
         raise PictureError(
-            f"{printable(path)}: it is a JPEG in color, and to part its luma from its chroma --lossless-luma needs "
-            f"jpeglib ({error}); install it: pip install 'colorrt[archive]' (gray JPEGs need nothing)"
+            f"{printable(path)}: it is a color JPEG, and --lossless-luma needs jpeglib to separate its luma from its "
+            f"chroma ({error}); install it: pip install 'colorrt[archive]' (gray JPEGs need nothing)"
         ) from error
     try:
         # jpeglib knows files only.
@@ -193,7 +193,7 @@ def luma_alone(path: Path, encoded: bytes) -> list[Segment]:
         read_frame(segments)
     except (OSError, ValueError, RuntimeError, IndexError) as error:
         raise PictureError(
-            f"{printable(path)}: its luma cannot be parted from its chroma bit for bit ({error}); {_LOSSY}"
+            f"{printable(path)}: its luma cannot be separated from its chroma bit for bit ({error}); {_LOSSY}"
         ) from error
     return segments
 

@@ -54,7 +54,7 @@ def split_segments(encoded: bytes, *, header_only: bool = False) -> list[Segment
     header_only: stop before the first scan. Raises ValueError when it is cut off or is no sequence of segments.
     """
     if encoded[:2] != bytes((0xFF, SOI)):
-        raise ValueError("it does not begin as a JPEG")
+        raise ValueError("it does not begin like a JPEG")
     segments: list[Segment] = []
     place = 2
     while True:
@@ -99,7 +99,7 @@ def read_frame(segments: Sequence[Segment]) -> Frame:
     """Return what the start of frame says. Raises ValueError when there is not exactly one, or it is damaged."""
     frames = [segment for segment in segments if segment.marker in FRAMES]
     if len(frames) != 1:
-        raise ValueError(f"it has {len(frames)} frames and not one")
+        raise ValueError(f"it has {len(frames)} frames instead of one")
     payload = frames[0].payload
     if len(payload) < 6 or len(payload) != 6 + 3 * payload[5]:
         raise ValueError("its start of frame is damaged")

@@ -125,7 +125,7 @@ def read_bytes(path: Path) -> bytes:
     with path.open("rb") as stream:
         beginning = stream.read(3)
         if beginning != b"\xff\xd8\xff":
-            raise ValueError("it does not begin as a JPEG")
+            raise ValueError("it does not begin like a JPEG")
         return beginning + stream.read()
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from PIL import Image, features
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from typing import BinaryIO
 
 _SUFFIXES_OF = {
@@ -64,14 +63,6 @@ _MARKS = {
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
-def formats_of(suffixes: Collection[str]) -> list[str]:
-    """Return Pillow's names of the formats that these suffixes stand for, as `Image.open` takes them.
-
-    Pillow knows further formats, and some of them start programs to decode: not for files from anywhere.
-    """
-    return sorted({kind for suffix, kind in Image.registered_extensions().items() if suffix in suffixes})
-
-
 def mark_of(stream: BinaryIO) -> str | None:
     """Return what format a file says that it is by its first bytes, None where they say nothing known."""
     stream.seek(0)
@@ -86,7 +77,10 @@ def mark_of(stream: BinaryIO) -> str | None:
 
 
 def formats_to_try(suffix: str, mark: str | None) -> list[str]:
-    """Return Pillow's names of the formats that a file may have, with the plugin for its mark loaded."""
+    """Return Pillow's names of the formats that a file may have, with the plugin for its mark loaded.
+
+    Pillow knows further formats, and some of them start programs to decode: not for files from anywhere.
+    """
     # TGA has no mark at its beginning: its reader would take random bytes for a picture.
     names = [name for name in _SUFFIXES_OF if name != "TGA" or suffix.lower() == ".tga"]
     plugin = _PLUGINS.get(mark or "")
@@ -107,7 +101,7 @@ def why_unknown(mark: str | None, names: list[str]) -> str:
         return f"it is a {mark} picture, which needs one more package; install it with pip install 'colorrt[formats]'"
     if mark is not None:
         return (
-            f"it begins as {mark}, but is damaged or of a kind that is not read; "
+            f"it begins like {mark}, but is damaged or of an unsupported kind; "
             "copy it again from its source, or convert it to PNG"
         )
     return f"its content is none of {', '.join(sorted(names))}; convert it to one of these"

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 _WHY_NOT_READ = {
     errno.EACCES: "there is no permission to read it; make it readable (chmod +r)",
     errno.EISDIR: "it is a folder; name a picture in it",
-    errno.ELOOP: "its symbolic links run in a circle; name the picture itself",
+    errno.ELOOP: "its symbolic links form a loop; name the picture itself",
     errno.ENAMETOOLONG: "its name is too long; check the name",
     errno.ENOENT: "there is no such file; check the name",
-    errno.ENOTDIR: "a part of its path is a file and no folder; check the name",
+    errno.ENOTDIR: "part of its path is a file, not a folder; check the name",
     errno.EPERM: "there is no permission to read it; make it readable (chmod +r)",
 }
 
@@ -50,8 +50,8 @@ def picture_errors(path: Path, page: str = "") -> Iterator[None]:
             raise PictureError(f"{printable(path)}: {page}{reason}; convert it to PNG") from error
         if "MAX_TEXT" in reason:
             raise PictureError(
-                f"{printable(path)}: {page}its texts or its profile unpack to more than any picture needs, as in a "
-                "bomb; save it anew without metadata"
+                f"{printable(path)}: {page}its text or its profile decompresses to more than any picture needs, like "
+                "a bomb; save it again without metadata"
             ) from error
         raise PictureError(
             f"{printable(path)}: {page}it is damaged or cut off ({reason}); copy it again from its source"

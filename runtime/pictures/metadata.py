@@ -105,7 +105,7 @@ def descriptive(tags: Image.Exif) -> bytes | None:
 def read_dpi(found: object) -> tuple[float, float] | None:
     """Return a resolution that every format can hold, or None."""
     try:
-        across, down = (float(value) for value in found)  # type: ignore[attr-defined]
+        across, down = (float(value) for value in found)  # type: ignore[attr-defined]  # what cannot be iterated raises TypeError, caught below
     except (TypeError, ValueError, ZeroDivisionError):
         return None
     sound = all(math.isfinite(value) and 1 <= value <= 65535 for value in (across, down))

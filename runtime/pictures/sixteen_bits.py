@@ -43,7 +43,7 @@ def read_both_bytes(image: Image.Image, again: Callable[[], Image.Image]) -> Lev
     """
     found = _rawmode(image)
     if found is None:
-        raise ValueError("this image has not more than 8 bits")
+        raise ValueError("this image has no more than 8 bits")
     channels, order = found
     key = image.info.get("transparency")
     if channels == "LA":

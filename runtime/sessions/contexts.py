@@ -179,7 +179,7 @@ class ShapeContexts:
         reason = first_reason(self._log)
         advice = "build the engine again with 'colorrt build'"
         if OUT_OF_MEMORY.search(reason or ""):
-            advice = "close other programs on the GPU, or take a smaller render factor or batch"
+            advice = "close other programs on the GPU, or use a smaller render factor or batch"
         said = f" ({reason})" if reason else ""
         return ModelError(f"{self._contract.model}: {self._flavor.title} failed: {what}{said}; {advice}")
 

@@ -21,12 +21,12 @@ from colorrt.runtime.sessions.gpu import available_memory, load_driver
 PORTABLE = NON_BLOCKING = 1
 TIMED = 0
 ADVICE = {
-    "CUDA_ERROR_OUT_OF_MEMORY": "close other programs on the GPU, or take a smaller render factor or batch",
+    "CUDA_ERROR_OUT_OF_MEMORY": "close other programs on the GPU, or use a smaller render factor or batch",
     "CUDA_ERROR_ILLEGAL_ADDRESS": "run it again, and if it repeats build the engine again",
     "CUDA_ERROR_LAUNCH_FAILED": "run it again, and if it repeats build the engine again",
-    "CUDA_ERROR_LAUNCH_TIMEOUT": "the display's driver stops what takes seconds: take a smaller render factor or batch",
+    "CUDA_ERROR_LAUNCH_TIMEOUT": "the display driver ends work of seconds: use a smaller render factor or batch",
     "CUDA_ERROR_ECC_UNCORRECTABLE": "the GPU's memory has a fault: restart the machine",
-    "CUDA_ERROR_DEVICE_UNAVAILABLE": "another program holds the GPU for itself alone; end it",
+    "CUDA_ERROR_DEVICE_UNAVAILABLE": "another program has exclusive use of the GPU; end it",
     "CUDA_ERROR_UNSUPPORTED_PTX_VERSION": "update the NVIDIA driver",
     "CUDA_ERROR_NO_BINARY_FOR_GPU": "build the engine again on this machine",
 }

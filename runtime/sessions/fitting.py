@@ -64,8 +64,8 @@ def engine_of(artifact: Artifact) -> Engine:
     """Return what the contract says of the engine. Raises ArtifactError when it is that of an ONNX graph."""
     if artifact.contract.engine is None:
         raise ArtifactError(
-            f"{artifact.path}: this is a TensorRT engine with the contract of an ONNX file, so nothing tells what it "
-            "was built for; build it with 'colorrt build'"
+            f"{artifact.path}: this is a TensorRT engine with the contract of an ONNX file, which does not say "
+            "what it was built for; build it with 'colorrt build'"
         )
     return artifact.contract.engine
 
@@ -81,7 +81,7 @@ def check_validity(artifact: Artifact, flavor: Flavor, gpu: Gpu, answer: tuple[A
     names = _flag_names(flavor.module, int(flags))
     if "MALFORMED_ENGINE" in names:
         raise ArtifactError(
-            f"{artifact.path}: {flavor.title} does not know this as an engine; copy it again, or build it again: "
+            f"{artifact.path}: {flavor.title} does not recognize this as an engine; copy it again, or build it again: "
             f"{rebuild(artifact, flavor=flavor.name)}"
         )
     reasons = " and ".join(INVALID[name] for name in names if name in INVALID) or "it does not say why"

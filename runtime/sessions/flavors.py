@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass, field
 from types import ModuleType
 
-from colorrt.contract import FLAVORS
+from colorrt.contract import FLAVORS, EngineFlavor
 from colorrt.errors import BackendError, UsageError
 
-EXTRAS = {"tensorrt": "trt", "tensorrt_rtx": "rtx"}
-TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}
+EXTRAS: dict[str, str] = {EngineFlavor.TENSORRT: "trt", EngineFlavor.TENSORRT_RTX: "rtx"}
+TITLES: dict[str, str] = {EngineFlavor.TENSORRT: "TensorRT", EngineFlavor.TENSORRT_RTX: "TensorRT for RTX"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def find_flavor(name: str | None = None) -> Flavor:
     UsageError for a name that no flavor has.
     """
     if name is not None and name not in FLAVORS:
-        raise UsageError(f"there is no TensorRT flavor {name!r}; take one of {', '.join(FLAVORS)}")
+        raise UsageError(f"there is no TensorRT flavor {name!r}; choose one of {', '.join(FLAVORS)}")
     problems = []
     for wanted in FLAVORS if name is None else (name,):
         found = _load(wanted)
@@ -52,9 +52,9 @@ def find_flavor(name: str | None = None) -> Flavor:
     if name is None:
         raise BackendError(
             "TensorRT is not installed; pip install 'colorrt[trt]' (data center, workstation), "
-            "'colorrt[rtx]' (RTX cards), or take that of JetPack on a Jetson"
+            "'colorrt[rtx]' (RTX cards), or on a Jetson use JetPack's"
         )
-    jetpack = ", or on a Jetson take that of JetPack" if name == "tensorrt" else ""
+    jetpack = ", or on a Jetson use JetPack's" if name == EngineFlavor.TENSORRT else ""
     raise BackendError(f"{TITLES[name]} is not installed; pip install 'colorrt[{EXTRAS[name]}]'{jetpack}")
 
 
@@ -87,8 +87,9 @@ def _load(name: str) -> Flavor | str | None:
         return _broken(name, error)
     version = getattr(module, "__version__", None)
     if not isinstance(version, str) or not hasattr(module, "Runtime"):
-        return f"{TITLES[name]} is installed but is no TensorRT (the package {name} has no version or no Runtime); " + (
-            f"pip install --force-reinstall 'colorrt[{EXTRAS[name]}]'"
+        return (
+            f"{TITLES[name]} is installed but is not TensorRT (the package {name} has no version or no Runtime); "
+            + (f"pip install --force-reinstall 'colorrt[{EXTRAS[name]}]'")
         )
     return Flavor(name, version, module)
 

@@ -67,7 +67,7 @@ def search_gpu() -> GpuSearch:
     try:
         return _search(driver)
     except _DriverError as error:
-        return GpuSearch(None, REASONS.get(error.code, f"the NVIDIA driver answers {error.code}; check nvidia-smi"))
+        return GpuSearch(None, REASONS.get(error.code, f"the NVIDIA driver reports {error.code}; check nvidia-smi"))
     except Exception:
         # cuda-python raises RuntimeError, or a kind of its own, when there is no libcuda to load.
         return GpuSearch(None, NO_DRIVER)

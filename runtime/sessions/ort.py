@@ -11,12 +11,13 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from colorrt.contract import INPUT, OUTPUT, Contract
+from colorrt.contract import INPUT, OUTPUT, Contract, Device
 from colorrt.errors import ArtifactError, BackendError, ModelError
 from colorrt.runtime.artifact import Artifact
 from colorrt.runtime.sessions.session import SessionOptions, check_luma
 
-PROVIDERS = {"auto": "CPUExecutionProvider", "cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+PROVIDERS: dict[str, str] = {Device.AUTO: CPU, Device.CPU: CPU, Device.CUDA: CUDA}
 # Measured: on two cores no network gains by more than one picture at a time. On CUDA not measured.
 CPU_BATCH, CUDA_BATCH = 1, 4
 # What ONNX Runtime prints to the terminal: 4 is nothing that it survives. Its errors arrive as exceptions.
@@ -34,9 +35,9 @@ class OrtSession:
         if provider not in available_providers():
             raise BackendError(
                 f"{artifact.path}: device {options.device!r} needs ONNX Runtime's {provider}, which is not in the "
-                "installed package; pip install 'colorrt[gpu]' on a machine with an NVIDIA GPU, or take --device cpu"
+                "installed package; pip install 'colorrt[gpu]' on a machine with an NVIDIA GPU, or use --device cpu"
             )
-        if provider != "CPUExecutionProvider":
+        if provider != CPU:
             prepare_cuda()
         settings = ort.SessionOptions()
         settings.log_severity_level = QUIET
@@ -46,10 +47,10 @@ class OrtSession:
         try:
             session = ort.InferenceSession(str(artifact.path), settings, providers=[provider])
         except Exception as error:
-            if provider != "CPUExecutionProvider" and ABOUT_CUDA.search(str(error)):
+            if provider != CPU and ABOUT_CUDA.search(str(error)):
                 raise BackendError(
                     f"{artifact.path}: {provider} does not start on this machine ({_first_line(error)}); "
-                    "'colorrt doctor' shows what is there, --device cpu works everywhere"
+                    "'colorrt doctor' shows what is installed, --device cpu works everywhere"
                 ) from error
             raise ArtifactError(
                 f"{artifact.path}: ONNX Runtime {ort.__version__} cannot load it ({_first_line(error)}); "
@@ -59,7 +60,7 @@ class OrtSession:
         if session.get_providers()[0] != provider:
             raise BackendError(
                 f"{artifact.path}: {provider} is installed but does not load on this machine (driver, CUDA or cuDNN "
-                "missing); 'colorrt doctor' shows what is there, --device cpu works everywhere"
+                "missing); 'colorrt doctor' shows what is installed, --device cpu works everywhere"
             )
         # Else a failing run is repeated on the CPU, with a word on the terminal.
         session.disable_fallback()
@@ -105,7 +106,7 @@ class OrtSession:
         if chroma.shape != (n, 2, side, side):
             got = " x ".join(map(str, chroma.shape))
             raise ModelError(
-                f"{self._contract.model}: the network answered {got}, not {n} x 2 x {side} x {side}; export it again"
+                f"{self._contract.model}: the network returned {got}, not {n} x 2 x {side} x {side}; export it again"
             )
         return chroma
 
@@ -135,7 +136,7 @@ def prepare_cuda() -> None:
 
 def try_provider(name: str) -> str | None:
     """Run a network of one node on an execution provider. Returns why it does not work, None when it does."""
-    if name != PROVIDERS["cpu"]:
+    if name != CPU:
         prepare_cuda()
     settings = ort.SessionOptions()
     settings.log_severity_level = QUIET

@@ -8,10 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from colorrt.contract import Contract
+from colorrt.contract import Contract, Device
 from colorrt.errors import UsageError
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -22,14 +20,14 @@ class SessionOptions:
     else. `threads`: CPU threads of an ONNX file's network; None takes all cores of the process.
     """
 
-    device: str = "auto"
+    device: str = Device.AUTO
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if self.device not in DEVICES:
-            raise UsageError(f"device {self.device!r} is unknown; take one of {', '.join(DEVICES)}")
+        if self.device not in tuple(Device):
+            raise UsageError(f"device {self.device!r} is unknown; choose one of {', '.join(Device)}")
         if self.threads is not None and self.threads < 1:
-            raise UsageError(f"{self.threads} threads cannot run a network; take 1 or more")
+            raise UsageError(f"{self.threads} threads cannot run a network; use 1 or more")
 
 
 class Session(Protocol):

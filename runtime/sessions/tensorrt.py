@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorrt.contract import INPUT, OUTPUT, UNIT, Contract
+from colorrt.contract import INPUT, OUTPUT, UNIT, Contract, Device
 from colorrt.errors import ArtifactError, BackendError, ModelError, UsageError
 from colorrt.runtime.artifact import Artifact
 from colorrt.runtime.sessions.contexts import Blocks, ShapeContexts, format_shape, ignore_cuda_errors
@@ -39,7 +39,7 @@ class TensorRtSession:
         Raises BackendError where TensorRT, the GPU or a fitting version is missing, ArtifactError when the engine is
         not what its contract says, ModelError when there is not enough GPU memory.
         """
-        if options.device == "cpu":
+        if options.device == Device.CPU:
             raise BackendError(
                 f"{artifact.path}: a TensorRT engine runs on the GPU, not on device 'cpu'; leave --device out, or give "
                 "the ONNX file that the engine was built from"
@@ -189,7 +189,7 @@ class TensorRtSession:
         except Exception as error:
             reason = first_reason(self._log) or " ".join(str(error).split())
             raise BackendError(
-                f"{path}: {self._flavor.title} does not start ({reason}); 'colorrt doctor' shows what is here"
+                f"{path}: {self._flavor.title} does not start ({reason}); 'colorrt doctor' shows what is installed"
             ) from error
         try:
             with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as plan:
@@ -298,7 +298,7 @@ class TensorRtSession:
         fewer = "" if most == 1 else f", or build it for fewer pictures at a time: {command}"
         return ModelError(
             f"{self._artifact.path}: the engine needs {needed / 1e6:.0f} MB of GPU memory, and {self._gpu.name} has "
-            f"{free / 1e6:.0f} MB free; close other programs on it, take a smaller render factor{fewer}"
+            f"{free / 1e6:.0f} MB free; close other programs on it, use a smaller render factor{fewer}"
         )
 
     def _other_than_its_contract(self, what: str) -> ArtifactError:

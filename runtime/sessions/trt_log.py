@@ -28,7 +28,7 @@ def log_of(module: ModuleType) -> Any:
     all is the way to hear them. Its `errors` are the latest, oldest first; `clear()` forgets them.
     """
 
-    class Log(module.ILogger):  # type: ignore[misc, name-defined]
+    class Log(module.ILogger):  # type: ignore[misc, name-defined]  # the base comes from whichever TensorRT is installed
         """Keeps errors and drops the rest."""
 
         def __init__(self) -> None:

@@ -32,7 +32,7 @@ def pair(make_onnx: Make, tmp_path: Path) -> tuple[Path, Path]:
 
 
 def compare(a: Path, b: Path, photos: Path | None = None, **options: object) -> Difference:
-    return compare_artifacts(a, b, photos, device="cpu", threads=1, **options)  # type: ignore[arg-type]
+    return compare_artifacts(a, b, photos, device="cpu", threads=1, **options)  # type: ignore[arg-type]  # options of several types
 
 
 def test_error_is_in_levels_over_both_planes(pair: tuple[Path, Path]) -> None:
@@ -83,7 +83,7 @@ def test_different_render_factors_are_refused_with_a_sentence(make_onnx: Make, t
 def test_numbers_that_are_not_finite_name_artifact_and_photograph(make_onnx: Make, tmp_path: Path) -> None:
     good = make_onnx(tmp_path / "good.onnx")
     broken = make_onnx(tmp_path / "broken.onnx", weight=(float("nan"), 0.0))
-    with pytest.raises(ModelError, match=r"broken\.onnx: answers with numbers that are not finite on astronaut\.jpg"):
+    with pytest.raises(ModelError, match=r"broken\.onnx: returns values that are not finite on astronaut\.jpg"):
         compare(good, broken, render_factor=1)
 
 

@@ -219,7 +219,7 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
 
 def test_floats_are_refused() -> None:
     with pytest.raises(TypeError, match="uint8"):
-        psnr(noise(), noise().astype(np.float64))  # type: ignore[arg-type]
+        psnr(noise(), noise().astype(np.float64))  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_missing_scikit_image_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,14 +10,15 @@ import pytest
 import torch
 from torch import nn
 
+from colorrt.contract import AttentionForm
 from colorrt.errors import UsageError
 from colorrt.export.attention import attention_as, choose_form, count_heads, count_scores
 from colorrt.export.checks import check_structure
 from colorrt.export.graph import trace
 from colorrt.export.precision.parity import answer_of
-from colorrt.models.layers import TILE, Form, SelfAttention
+from colorrt.models.layers import TILE, SelfAttention
 
-FORMS: tuple[Form, ...] = ("plain", "tiled", "heads")
+FORMS = tuple(AttentionForm)
 
 
 def layer(channels: int = 16, inner: int = 2) -> SelfAttention:
@@ -46,7 +47,7 @@ def small() -> Small:
     return Small().eval().requires_grad_(False)
 
 
-def attended(attention: SelfAttention, form: Form, x: torch.Tensor) -> torch.Tensor:
+def attended(attention: SelfAttention, form: AttentionForm, x: torch.Tensor) -> torch.Tensor:
     with attention_as(attention, form):
         return attention(x)
 
@@ -72,7 +73,7 @@ def test_heads_of_deoldify_are_eight() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_graph_of_every_form_answers_as_plain_attention(form: Form) -> None:
+def test_graph_of_every_form_answers_as_plain_attention(form: AttentionForm) -> None:
     network = small()
     with attention_as(network, form):
         model = trace(network, 34)
@@ -126,8 +127,8 @@ def test_target_chooses_the_form() -> None:
 @pytest.mark.parametrize(
     ("target", "asked", "says"),
     [
-        ("tpu", None, "target 'tpu' is unknown; take one of cpu, tensorrt"),
-        ("cpu", "flash", "attention 'flash' is unknown; take one of plain, tiled, heads"),
+        ("tpu", None, "target 'tpu' is unknown; choose one of cpu, tensorrt"),
+        ("cpu", "flash", "attention 'flash' is unknown; choose one of plain, tiled, heads"),
         ("cpu", "tiled", "attention 'tiled' needs a fixed size, .*; add --render-factor N"),
     ],
 )

@@ -57,23 +57,67 @@ def test_stages_cold_start_and_network_are_reported(
     ("arguments", "code", "message"),
     [
         (["--engine", "nothing.onnx"], 3, "error: nothing.onnx: no such file; make one with 'colorrt export'"),
-        (["--sizes", "640"], 2, "'640' is no size of a picture; give WIDTHxHEIGHT"),
-        (["--batches", "0"], 2, "--batches: '0' is no whole number of 1 to 64"),
+        (["--sizes", "640"], 2, "'640' is not a picture size; give WIDTHxHEIGHT"),
+        (["--batches", "0"], 2, "--batches: '0' is not a whole number from 1 to 64"),
         (["--json", "no/folder.json"], 2, "no/folder.json: cannot be written: there is no folder no"),
-        (["--plot", "latency.jpg"], 2, "latency.jpg: the plot is a PNG; end its name in .png"),
+        (["--plot", "latency.jpg"], 2, "latency.jpg: the plot is a PNG file; end its name in .png"),
         (["--render-factor", 99], 2, "render factor 99 is outside 1..64"),
-        (["--device", "tpu"], 2, "device 'tpu' is unknown"),
+        (["--device", "tpu"], 2, "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["--weights", "nothing.pth"], 3, "nothing.pth"),
         (["--against", "nothing.onnx"], 3, "nothing.onnx: no such file"),
-        (["--render-factors", "8,x"], 2, "--render-factors: 'x' is no whole number of 1 to 64"),
-        (["--render-factors", "8", "--engine", "a.onnx"], 2, "leave out --engine"),
-        (["--render-factors", "8", "--backend", "openvino"], 2, "there is no backend 'openvino'"),
-        (["--render-factors", "8", "--precision", "int4"], 2, "there is no precision 'int4'"),
+        (["factors", "8,x"], 2, "RENDER_FACTORS: 'x' is not a whole number from 1 to 64"),
+        (["factors", "8", "--engine", "a.onnx"], 2, "No such option: --engine"),
+        (["factors", "8", "--backend", "openvino"], 2, "'openvino' is not one of 'auto', 'onnx', 'tensorrt'"),
+        (["factors", "8", "--precision", "int4"], 2, "'int4' is not one of 'fp32', 'fp16'"),
+        (["factors", "8", "--plot", "latency.jpg"], 2, "latency.jpg: the plot is a PNG file; end its name in .png"),
+        (["factors", "8", "--weights", "nothing.pth"], 3, "nothing.pth"),
+        (["nothing"], 2, "No such command 'nothing'"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )
 def test_wrong_arguments_are_one_sentence(colorrt: Command, arguments: list[object], code: int, message: str) -> None:
     assert message in error(colorrt("bench", *arguments), code)
+
+
+def test_factors_print_a_row_each_and_write_json(
+    colorrt: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    from colorrt.bench import factors
+    from colorrt.bench.machine import describe_machine
+
+    asked = []
+
+    def measure(plan: factors.FactorPlan, say: Callable[[str], None]) -> factors.FactorReport:
+        say("measuring")
+        asked.append(plan)
+        rows = tuple(factors.FactorRow(factor, 16 * factor, failure="not tried") for factor in plan.factors)
+        return factors.FactorReport(
+            "lite", plan.precision, "00", "none", plan.threads, plan.rounds, "1 x 1", rows, describe_machine()
+        )
+
+    monkeypatch.setattr(factors, "measure_factors", measure)
+    options = ["--backend", "onnx", "--rounds", 3, "--threads", 1, "--json", "factors.json"]
+    result = colorrt("bench", "factors", "1,2", *options)
+    assert result.exit_code == 0, result.output
+    assert asked == [factors.FactorPlan(None, (1, 2), "onnx", "fp16", "auto", 1, 3)]
+    assert [row["render_factor"] for row in json.loads((tmp_path / "factors.json").read_text())["rows"]] == [1, 2]
+
+
+def test_bench_without_a_command_measures_latency(colorrt: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from colorrt import UsageError
+    from colorrt.bench import latency
+
+    asked = []
+
+    def measure(plan: latency.Plan, say: Callable[[str], None]) -> None:
+        asked.append(plan)
+        raise UsageError("enough")
+
+    monkeypatch.setattr(latency, "measure_latency", measure)
+    for arguments in ([], ["latency"], ["--rounds", 7], ["latency", "--rounds", 7]):
+        assert error(colorrt("bench", *arguments), 2) == "error: enough"
+    assert [plan.rounds for plan in asked] == [20, 20, 7, 7]
 
 
 def test_artifacts_of_other_render_factors_are_refused_before_measuring(

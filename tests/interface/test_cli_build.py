@@ -41,26 +41,35 @@ def test_engine_is_built_and_info_reads_its_contract(colorrt: Command, tiny_onnx
     assert rows["file"].startswith("tiny.plan, TensorRT engine")
     assert rows["runs on"] == "compute capability 8.6"
     assert rows["proof"] == "not yet run"
-    assert (rows["pictures at a time"], rows["tuned for"], rows["render factor"]) == ("1 to 4", "2 at a time", "1")
+    assert (rows["batch size"], rows["tuned for"], rows["render factor"]) == ("1 to 4", "batch size 2", "1")
     again = colorrt("build", tiny_onnx, *FP32, "-o", "tiny.plan")
     assert again.exit_code == USAGE
-    assert again.stderr == "error: tiny.plan: exists already; add --overwrite, or name another file with -o\n"
+    assert again.stderr == "error: tiny.plan: already exists; add --overwrite, or name another file with -o\n"
     assert colorrt("build", tiny_onnx, *FP32, "-o", "tiny.plan", "--overwrite").exit_code == DONE
+
+
+@pytest.mark.parametrize(
+    ("option", "choices"), [("--precision", "'fp32', 'fp16'"), ("--backend", "'tensorrt', 'tensorrt_rtx'")]
+)
+def test_wrong_choice_is_told_the_right_ones(colorrt: Command, tiny_onnx: Path, option: str, choices: str) -> None:
+    result = colorrt("build", tiny_onnx, option, "fp8")
+    assert result.exit_code == USAGE
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(f"Error: Invalid value for '{option}': ")
+    assert last.endswith(f"'fp8' is not one of {choices}.")
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--batch", "4:1:8"], USAGE, "--batch 4:1:8 does not rise from the least to the largest"),
-        (["--batch", "many"], USAGE, "--batch 'many' is no range; give one number, or three, as in --batch 1:4:8"),
+        (["--batch", "4:1:8"], USAGE, "--batch 4:1:8 does not rise from the smallest to the largest"),
+        (["--batch", "many"], USAGE, "--batch 'many' is not a range; give one number, or three, as in --batch 1:4:8"),
         (["--render-factors", "8:16:65"], USAGE, "--render-factors 8:16:65 is outside 1..64"),
         (["--capability", "9.9"], USAGE, "--capability 9.9: TensorRT for RTX "),
         (["--capability", "turing"], USAGE, "--capability turing: TensorRT for RTX "),
-        (["--precision", "fp8"], USAGE, "precision 'fp8' is unknown; take one of fp32, fp16"),
         (["--optimization-level", "6"], USAGE, "optimization level 6 is outside 0..5"),
         (["--workspace", "0"], USAGE, "a workspace of 0 MB holds nothing"),
-        (["--backend", "tpu"], USAGE, "there is no TensorRT flavor 'tpu'; take one of tensorrt, tensorrt_rtx"),
-        (["--photos", "."], USAGE, ".: 0 photographs here, parity takes at least 4"),
+        (["--photos", "."], USAGE, ".: 0 photographs here, but parity needs at least 4"),
         (["-o", "."], USAGE, ".: this is a folder; name a file, such as fp16.plan"),
         (["-o", "x.onnx"], USAGE, "x.onnx: an engine is a plan; end the name in .plan"),
         (["-o", "file/x.plan"], USAGE, "file: cannot be written to ("),
@@ -90,7 +99,7 @@ def test_wrong_source_is_one_line(
     (tmp_path / "empty.onnx").touch()
     for name, options, code, says in (
         ("foreign.onnx", (), MODEL, "this ONNX carries no colorrt contract"),
-        ("weights.pth", (), MODEL, "these are weights, and what runs is an ONNX file"),
+        ("weights.pth", (), MODEL, "these are weights, not an ONNX file"),
         ("cut.onnx", (), MODEL, "the file is damaged or incomplete"),
         ("empty.onnx", (), MODEL, "the file is empty"),
         ("nothing.onnx", (), MODEL, "no such file"),
@@ -123,7 +132,7 @@ def test_interrupt_ends_with_130_and_no_file(tmp_path: Path) -> None:
         check=False,
     )
     assert answer.returncode == INTERRUPTED, answer.stderr
-    assert answer.stderr.splitlines()[-1] == "interrupted: what was finished stays, nothing is half-written"
+    assert answer.stderr.splitlines()[-1] == "interrupted: finished results are kept, nothing is half-written"
     assert list(tmp_path.iterdir()) == []
 
 

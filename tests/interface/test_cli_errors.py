@@ -74,13 +74,13 @@ def test_broken_pictures_are_named_and_good_ones_done(
 def test_output_folder_below_a_file(run: Command, photo: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     message = error(run("good.jpg", "good.jpg", "-o", "file/out"), USAGE)
-    assert message.startswith("error: file/out: cannot be made a folder, for there is a file in its place")
+    assert message.startswith("error: file/out: cannot be made a folder because a file has that name")
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
 def test_output_folder_that_cannot_be_made(run: Command, photo: Path) -> None:
     message = error(run("good.jpg", "-o", "/proc/nope"), USAGE)
-    assert message.startswith("error: /proc/nope: this folder cannot be made (")
+    assert message.startswith("error: /proc/nope: this folder cannot be created (")
     assert message.endswith("name another with -o")
 
 
@@ -91,7 +91,7 @@ def test_output_folder_that_cannot_be_written_to(
     monkeypatch.setattr("colorrt.cli.run.os.access", lambda _, mode: not mode & os.W_OK)
     (tmp_path / "out").mkdir()
     assert error(run("good.jpg", "-o", "out"), USAGE) == (
-        "error: out: there is no permission to write here; name another folder with -o"
+        "error: out: no permission to write here; choose another folder with -o"
     )
 
 
@@ -100,7 +100,7 @@ def test_output_that_is_a_file(run: Command, save_gray: Save, photo: Path, tmp_p
     save_gray(tmp_path / "other.jpg")
     (tmp_path / "notes.txt").write_bytes(b"")
     message = error(run("good.jpg", "other.jpg", "-o", output), USAGE)
-    assert message == f"error: {output}: this names a file, and the results need a folder; name one with -o"
+    assert message == f"error: {output}: this is a file name, but the results need a folder; name one with -o"
 
 
 @pytest.mark.parametrize("output", ["x" * 300, "x" * 300 + ".png"])
@@ -132,8 +132,9 @@ def test_output_that_would_overwrite_its_input(run: Command, photo: Path) -> Non
         ("--saturation", "lots", "Error: Invalid value for '--saturation': "),
         ("--quality", "0", "Error: Invalid value for '--quality': "),
         ("--max-pixels", "0", "Error: Invalid value for '--max-pixels': "),
-        ("--threads", "0", "error: 0 threads cannot run a network; take 1 or more"),
-        ("--device", "tpu", "error: device 'tpu' is unknown; take one of auto, cpu, cuda"),
+        ("--threads", "0", "error: 0 threads cannot run a network; use 1 or more"),
+        ("--device", "tpu", "'tpu' is not one of 'auto', 'cpu', 'cuda'."),
+        ("--upsample", "cubic", "'cubic' is not one of 'guided', 'bilinear'."),
         ("--report", "nowhere/report.json", "error: nowhere/report.json: cannot be written: there is no folder"),
         ("--report", ".", "error: .: cannot be written: it is a folder; name a file in it"),
         ("--report", "good.jpg", "error: good.jpg: cannot be written: it is one of the inputs; name another file"),
@@ -221,7 +222,7 @@ def test_network_that_fails(
 def test_cuda_without_the_gpu_package(run: Command, photo: Path) -> None:
     message = error(run("good.jpg", "--device", "cuda"), MODEL)
     assert "CUDAExecutionProvider" in message
-    assert message.endswith("or take --device cpu")
+    assert message.endswith("or use --device cpu")
 
 
 def test_want_of_memory_is_an_error_and_no_traceback(

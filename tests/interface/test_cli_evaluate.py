@@ -135,9 +135,7 @@ def test_frechet_distance_of_one_photograph_says_what_it_needs(
     assert "Frechet " in both.stdout
     (photos / "1.png").unlink()
     one = evaluate(photos, "--frechet", "--json", "figures.json")
-    assert error(one, DONE) == (
-        f"{photos}: no Frechet distance, for it compares sets and needs two photographs or more; give more"
-    )
+    assert error(one, DONE) == (f"{photos}: no Frechet distance: it compares sets, and needs at least two photographs")
     assert json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["frechet"] is None
     assert evaluate(photos).stderr == ""
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from colorrt.contract import Contract
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,7 +32,7 @@ def files(folder: Path) -> list[str]:
 
 def is_color(path: Path) -> bool:
     with Image.open(path) as image:
-        red, _, blue = image.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+        red, _, blue = image.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]  # three channels: a tuple
     return bool(red - blue > 10)
 
 
@@ -61,7 +63,7 @@ def test_second_run_skips_and_overwrite_colors_again(run: Command, save_gray: Sa
     again = run("photos")
     assert (again.exit_code, again.stdout) == (
         0,
-        "0 colored; 2 skipped, for their results exist (--overwrite makes them anew)\n",
+        "0 colored; 2 skipped because their results exist (--overwrite replaces them)\n",
     )
     before = (tmp_path / "photos-color/a.jpg").read_bytes()
     assert run("photos", "--overwrite", "--saturation", "0").stdout == "2 colored, in photos-color\n"
@@ -172,7 +174,7 @@ def test_interrupt_returns_130_and_one_line(
     monkeypatch.setattr(Colorizer, "guess", interrupted)
     result = run("photos")
     assert result.exit_code == 130
-    assert result.stderr.splitlines()[1:] == ["interrupted: what was finished stays, nothing is half-written"]
+    assert result.stderr.splitlines()[1:] == ["interrupted: finished results are kept, nothing is half-written"]
     assert files(tmp_path) == ["photos/a.jpg"]
 
 
@@ -203,7 +205,7 @@ main()
     )
     assert answer.returncode == 130
     assert answer.stdout == ""
-    assert answer.stderr.splitlines()[1:] == ["interrupted: what was finished stays, nothing is half-written"]
+    assert answer.stderr.splitlines()[1:] == ["interrupted: finished results are kept, nothing is half-written"]
     written = files(tmp_path / "photos-color")
     assert set(written) < {f"{number}.png" for number in range(6)}
     for name in written:
@@ -269,13 +271,17 @@ def test_info_prints_a_table_or_json(colorrt: Command, tiny_onnx: Path, make_onn
         "square": "any multiple of 16",
         "precision": "fp32",
         "attention": "plain",
-        "pictures at a time": "1 to any number",
+        "batch size": "1 to any",
         "saturation": "1",
         "parity with PyTorch": "not measured",
         "weights": f"sha256 {'0' * 64}",
         "opset": "18",
         "made by": "tests",
     }
+    bare = Contract("tiny", None, "fp32", None, (1, None), 1.0, "0" * 64, 18, "tests")
+    make_onnx(tmp_path / "bare.onnx", contract=bare)
+    assert "attention            none" in colorrt("info", "bare.onnx").stdout
+    assert json.loads(colorrt("info", "bare.onnx", "--json").stdout)["attention"] is None
     make_onnx(tmp_path / "two.onnx", render_factor=2)
     assert "32 x 32" in colorrt("info", "two.onnx").stdout
     contract = json.loads(colorrt("info", "two.onnx", "--json").stdout)
@@ -285,9 +291,9 @@ def test_info_prints_a_table_or_json(colorrt: Command, tiny_onnx: Path, make_onn
 def test_models_and_doctor_answer(colorrt: Command) -> None:
     models = colorrt("models")
     assert models.exit_code == 0
-    for name in ("lite", "deoldify-artistic", "deoldify-wide", "ships in the package: lite"):
+    for name in ("lite", "deoldify-artistic", "deoldify-wide", "shipped: lite"):
         assert name in models.stdout
-    card = Path(models.stdout.split("known failures: ")[1].strip())
+    card = Path(models.stdout.split("known weaknesses: ")[1].strip())
     assert card.read_text(encoding="utf-8").startswith("# `lite`")
     assert card.with_name("failures.jpg").is_file()
     doctor = colorrt("doctor")

@@ -94,8 +94,8 @@ def test_wrong_arguments_are_one_sentence(
         ([a, "weights.pth"], 3, "weights.pth: these are weights"),
         ([a, b, "empty"], 2, "empty holds no pictures"),
         ([a, b, "nowhere"], 2, "nowhere does not exist"),
-        ([a, b, "--bound", "-1"], 2, "--bound -1.0 is no error in levels of 255; give 0 or more"),
-        ([a, b, "--bound", "nan"], 2, "--bound nan is no error in levels of 255; give 0 or more"),
+        ([a, b, "--bound", "-1"], 2, "--bound -1.0 is not an error in levels of 255; use 0 or more"),
+        ([a, b, "--bound", "nan"], 2, "--bound nan is not an error in levels of 255; use 0 or more"),
         ([a, b, "--difference", "no/f.png"], 2, "no/f.png: cannot be written: there is no folder no"),
         ([a, b, "--json", a], 2, "it is one of the inputs"),
         ([*fixed], 2, "was made for render factor 2 and"),
@@ -103,7 +103,7 @@ def test_wrong_arguments_are_one_sentence(
         (
             [a, broken, photos, "--render-factor", 1],
             3,
-            "broken.onnx: answers with numbers that are not finite on 0.png",
+            "broken.onnx: returns values that are not finite on 0.png",
         ),
     ):
         assert message in error(colorrt("verify", *arguments), code)

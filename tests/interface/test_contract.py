@@ -32,7 +32,7 @@ contracts = st.builds(
     model=st.text(),
     render_factor=st.one_of(st.none(), st.integers(1, 64)),
     precision=st.text(),
-    attention=st.text(),
+    attention=st.none() | st.text(),
     batch=batches,
     saturation=finite,
     weights_sha256=st.text("0123456789abcdef", min_size=64, max_size=64),

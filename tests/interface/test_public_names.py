@@ -71,7 +71,7 @@ def test_colorizer_takes_these_arguments() -> None:
 
 def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'colorrt' has no attribute 'colorise'"):
-        colorrt.colorise  # noqa: B018
+        colorrt.colorise  # noqa: B018 (the attribute is asked for, not used)
 
 
 def test_version_is_that_of_the_package() -> None:

@@ -211,6 +211,6 @@ def test_shape_that_is_no_luma_is_refused(shape: tuple[int, ...]) -> None:
 
 def test_other_dtypes_are_refused() -> None:
     with pytest.raises(TypeError, match="luma has to be uint8 or uint16, got float32"):
-        render_rgb(np.zeros((2, 2), np.float32), np.zeros((2, 2, 2), np.float32))  # type: ignore[type-var]
+        render_rgb(np.zeros((2, 2), np.float32), np.zeros((2, 2, 2), np.float32))  # type: ignore[type-var]  # wrong on purpose
     with pytest.raises(TypeError, match="chroma has to be float32, got float64"):
-        render_rgb(np.zeros((2, 2), np.uint8), np.zeros((2, 2, 2)))  # type: ignore[arg-type]
+        render_rgb(np.zeros((2, 2), np.uint8), np.zeros((2, 2, 2)))  # type: ignore[arg-type]  # wrong on purpose

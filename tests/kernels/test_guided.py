@@ -175,7 +175,7 @@ def test_rows_outside_the_picture_are_refused(top: int, height: int | None) -> N
 def test_unfit_place_for_the_result_is_refused() -> None:
     plane, chroma, _ = make_case(10, (9, 9), (4, 4), np.uint8)
     with pytest.raises(TypeError, match="out has to be uint8 as luma is, got uint16"):
-        render_rgb(plane, chroma, out=np.empty((9, 9, 3), np.uint16))  # type: ignore[arg-type]
+        render_rgb(plane, chroma, out=np.empty((9, 9, 3), np.uint16))  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(ValueError, match=r"out has to be \(9, 9, 3\), got shape \(9, 3, 9\)"):
         render_rgb(plane, chroma, out=np.empty((9, 3, 9), np.uint8))
     locked = np.empty((9, 9, 3), np.uint8)

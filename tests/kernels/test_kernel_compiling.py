@@ -92,7 +92,7 @@ def test_less_than_one_thread_is_refused(count: int) -> None:
 
 def test_part_of_a_thread_is_refused() -> None:
     with pytest.raises(TypeError):
-        set_threads(1.5)  # type: ignore[arg-type]
+        set_threads(1.5)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_limit_ends_with_its_block() -> None:

@@ -78,4 +78,4 @@ def test_dtype_that_is_no_level_is_refused(dtype: str) -> None:
 
 def test_list_is_refused() -> None:
     with pytest.raises(TypeError, match="numpy array, got list"):
-        luma([[1, 2], [3, 4]])  # type: ignore[arg-type]
+        luma([[1, 2], [3, 4]])  # type: ignore[arg-type]  # wrong on purpose

@@ -148,4 +148,4 @@ def test_step_that_no_jpeg_has_is_refused(step: tuple[int, int]) -> None:
 
 def test_planes_of_16_bits_are_refused() -> None:
     with pytest.raises(TypeError, match="luma has to be uint8, got uint16"):
-        render_planes(np.zeros((4, 4), np.uint16), np.zeros((2, 2, 2), np.float32))  # type: ignore[arg-type]
+        render_planes(np.zeros((4, 4), np.uint16), np.zeros((2, 2, 2), np.float32))  # type: ignore[arg-type]  # wrong on purpose

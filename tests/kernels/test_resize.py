@@ -128,8 +128,8 @@ def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match=r"luma has to be \(H, W\).*shape \(4, 4, 3\)"):
         resize_luma(np.zeros((4, 4, 3), np.uint8), 8)
     with pytest.raises(TypeError, match="luma has to be uint8 or uint16, got float32"):
-        resize_luma(np.zeros((4, 4), np.float32), 8)  # type: ignore[type-var]
+        resize_luma(np.zeros((4, 4), np.float32), 8)  # type: ignore[type-var]  # wrong on purpose
     with pytest.raises(TypeError, match="plane has to be float32, got float64"):
-        resize_plane(np.zeros((4, 4)), 8, 8)  # type: ignore[arg-type]
+        resize_plane(np.zeros((4, 4)), 8, 8)  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(TypeError, match="integer"):
-        resize_luma(plane, 8.5)  # type: ignore[arg-type]
+        resize_luma(plane, 8.5)  # type: ignore[arg-type]  # wrong on purpose

@@ -126,4 +126,5 @@ def test_attention_stands_at_an_eighth_of_the_picture(tiny: deoldify.DeOldify) -
     tiny.attention.register_forward_hook(lambda _module, inputs, _output: sizes.append(inputs[0].shape[-2:]))
     with torch.inference_mode():
         tiny(torch.randn(1, 3, 80, 80))
-    assert sizes == [(80 // deoldify.ATTENTION_STRIDE, 80 // deoldify.ATTENTION_STRIDE)]
+    assert deoldify.FAMILY.attention_stride == 8
+    assert sizes == [(80 // 8, 80 // 8)]

@@ -100,7 +100,7 @@ def test_attention_of_equation_5_keeps_constant_features_and_the_published_one_d
     outs = {}
     for axis in ("equation5", "published"):
         torch.manual_seed(1)
-        attention = Attention(16, axis)  # type: ignore[arg-type]
+        attention = Attention(16, axis)  # type: ignore[arg-type]  # the axis is a parameter of the test
         torch.nn.init.ones_(attention.h.weight)
         with torch.no_grad():
             attention.gamma.fill_(1.0)
@@ -177,7 +177,7 @@ def test_damaged_file_names_what_is_missing() -> None:
 
 def test_other_networks_are_not_taken_for_it() -> None:
     assert detect(LiteBins().state_dict())[1] == "lite-bins"
-    assert not ipol.recognizes(LiteBins().state_dict())
+    assert not ipol.recognize(LiteBins().state_dict())
 
 
 def test_colors_cover_what_rgb_can_have_and_nothing_else() -> None:

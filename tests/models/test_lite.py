@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from colorrt.models.efficientnet import ENCODERS
 from colorrt.models.layers import SelfAttention
-from colorrt.models.lite import CHROMA_LIMIT, Lite, LiteShape, read_shape, recognizes
+from colorrt.models.lite import CHROMA_LIMIT, Lite, LiteShape, read_shape, recognize
 from colorrt.models.registry import load_network
 from colorrt.training.train import save_weights
 
@@ -85,7 +85,7 @@ def test_untrained_network_guesses_nearly_gray(lite: Lite) -> None:
 @pytest.mark.parametrize("shape", [LiteShape(), OTHER], ids=["default", "other"])
 def test_shape_is_read_from_the_tensors(shape: LiteShape) -> None:
     state = Lite(shape).state_dict()
-    assert recognizes(state)
+    assert recognize(state)
     assert read_shape(state) == shape
 
 

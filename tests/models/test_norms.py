@@ -35,7 +35,7 @@ def _old_weight(layer: nn.Module) -> nn.Module:
 
 
 def _weight_over_all(layer: nn.Module) -> nn.Module:
-    return parametrizations.weight_norm(layer, dim=None)  # type: ignore[arg-type]
+    return parametrizations.weight_norm(layer, dim=None)  # type: ignore[arg-type]  # torch: None is allowed, its types say int
 
 
 NORMS: dict[str, Callable[[nn.Module], nn.Module]] = {

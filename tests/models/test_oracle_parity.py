@@ -15,7 +15,7 @@ from colorrt.models.registry import load_network
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from colorrt.models.registry import Network
+    from colorrt.models.family import Network
 
 # The original differs from itself by 4e-5 between memory formats and thread counts.
 TOLERANCE = 2e-4

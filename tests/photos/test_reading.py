@@ -170,9 +170,12 @@ def test_folder_of_shards_gives_what_its_shards_give(folder: Path, shards: Path)
     assert all(np.array_equal(picture, one) for (_, picture), one in zip(found, expected, strict=True))
 
 
-def test_shards_beside_pictures_are_left_out(shards: Path) -> None:
+def test_shards_beside_pictures_are_taken_too(folder: Path, shards: Path) -> None:
     (shards / "deep/one.png").write_bytes(encoded(photo(1)))
-    assert photo_names(shards) == ["deep/one.png"]
+    names = photo_names(shards)
+    assert len(names) == 5 * len(photo_names(folder)) + 1
+    assert names[-1] == "deep/one.png"
+    assert [name for name, _ in read_rgb_photos(shards)] == names
 
 
 def test_corrupt_picture_of_a_shard_is_named_with_its_shard(folder: Path, shards: Path) -> None:

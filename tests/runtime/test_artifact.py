@@ -174,7 +174,7 @@ def test_plan_with_a_bottomless_contract_is_damaged(tmp_path: Path) -> None:
 def test_onnx_file_that_ends_in_the_middle_is_incomplete(tiny_onnx: Path, tmp_path: Path) -> None:
     data = tiny_onnx.read_bytes()
     message = refusal(written(tmp_path / "cut.onnx", data[: len(data) // 2]))
-    assert "damaged or incomplete (it ends in the middle)" in message
+    assert "damaged or incomplete (it is truncated)" in message
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -231,5 +231,5 @@ def test_engine_of_any_size_takes_the_factors_of_its_profile(
 ) -> None:
     contract = read_artifact(make_plan(render_factor=None, render_factors=(8, 16, 24))).contract
     assert choose_render_factor(contract, asked) == settled
-    with pytest.raises(UsageError, match="built for render factors 8 to 24, not 25; take one of them, or build one"):
+    with pytest.raises(UsageError, match="built for render factors 8 to 24, not 25; choose one of them, or build one"):
         choose_render_factor(contract, 25)

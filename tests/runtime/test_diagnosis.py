@@ -80,7 +80,7 @@ def test_machine_without_a_gpu_says_why_and_what_one_would_need() -> None:
         "nothing: TensorRT 10.13 is here, but no NVIDIA driver is installed"
     )
     assert advise(BARE) == [
-        "an NVIDIA GPU is not used (no NVIDIA driver is installed); with one: pip install 'colorrt[gpu]'"
+        "no NVIDIA GPU is used (no NVIDIA driver is installed); if there is one: pip install 'colorrt[gpu]'"
     ]
     assert "cuda-python is not installed; pip install" in advise(replace(BARE, search=GpuSearch(None, NO_PACKAGE)))[0]
 
@@ -108,7 +108,7 @@ def test_what_does_not_run_says_why() -> None:
     assert say_cuda(BARE) == "nothing: the installed ONNX Runtime has no CUDA"
     broken = replace(FULL, providers=(Provider(CPU, None), Provider(CUDA, "no cuDNN")))
     assert say_cuda(broken) == "nothing: CUDA does not work in ONNX Runtime (no cuDNN)"
-    assert say_engines(replace(FULL, flavors=(), broken=("x",))) == "nothing: no TensorRT loads"
+    assert say_engines(replace(FULL, flavors=(), broken=("x",))) == "nothing: TensorRT is installed but does not load"
 
 
 RELEASE = "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64, DATE: Wed Jan  8\n"

@@ -56,7 +56,7 @@ def test_output_below_a_file_fails_and_says_why(colorizer: Colorizer, photos: Pa
     results = color(colorizer, photos, tmp_path / "out")
     assert outcomes(results) == [DONE] * 4 + [FAILED] * 2
     assert results[5].reason == (
-        f"{tmp_path / 'out/sub'}: cannot be made a folder, for there is a file in its place; name another with -o"
+        f"{tmp_path / 'out/sub'}: cannot be made a folder because a file has that name; name another with -o"
     )
 
 

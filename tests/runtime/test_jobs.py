@@ -67,14 +67,14 @@ def test_existing_folder_named_like_a_picture_is_a_folder() -> None:
 @pytest.mark.usefixtures("here")
 def test_output_that_names_a_file_needs_a_single_picture(sources: list[str], output: str) -> None:
     make("a.jpg", "b.jpg", "photos/c.jpg", "notes.txt")
-    with pytest.raises(UsageError, match=f"{output}: this names a file, and the results need a folder"):
+    with pytest.raises(UsageError, match=f"{output}: this is a file name, but the results need a folder"):
         plan_jobs(sources, Path(output))
 
 
 @pytest.mark.usefixtures("here")
 def test_output_that_is_some_other_file_is_refused_for_a_single_picture_too() -> None:
     make("a.jpg", "notes.txt")
-    with pytest.raises(UsageError, match=r"notes\.txt: this names a file"):
+    with pytest.raises(UsageError, match=r"notes\.txt: this is a file name"):
         plan_jobs(["a.jpg"], Path("notes.txt"))
 
 
@@ -206,7 +206,7 @@ def test_outputs_of_one_name_are_a_problem_of_all_but_the_first() -> None:
     jobs = plan_jobs(["a", "b"], Path("out"))
     assert [job.problem is None for job in jobs] == [True, False, True]
     assert problem(jobs, "b/1.jpg") == (
-        "its output out/1.jpg is that of a/1.jpg already; color one of them in a run with another -o"
+        "its output out/1.jpg is already that of a/1.jpg; color one of them in a run with another -o"
     )
 
 

@@ -40,7 +40,7 @@ def test_paint_is_guided_unless_bilinear_is_asked_for(tiny_onnx: Path, square: S
 
 @pytest.mark.parametrize("upsample", ["", "cubic", "Guided"])
 def test_unknown_upsampling_is_a_usage_error(tiny_onnx: Path, upsample: str) -> None:
-    with pytest.raises(UsageError, match=f"there is no upsampling '{upsample}'; take guided or bilinear"):
+    with pytest.raises(UsageError, match=f"there is no upsampling '{upsample}'; choose guided or bilinear"):
         Colorizer(tiny_onnx, render_factor=1, upsample=upsample)
 
 

@@ -124,7 +124,7 @@ def test_wrong_checkouts_say_what_they_lack(make_checkout: Callable[..., Path], 
     with pytest.raises(UsageError, match=r"no checkout of DeOldify, for it lacks deoldify/__init__\.py"):
         compare_with_deoldify(PeerPlan(tmp_path))
     checkout = make_checkout()
-    with pytest.raises(UsageError, match="no image model 'sepia'; take one of artistic, stable"):
+    with pytest.raises(UsageError, match="no image model 'sepia'; choose one of artistic, stable"):
         compare_with_deoldify(PeerPlan(checkout, model="sepia"))
     with pytest.raises(BackendError, match=r"ColorizeStable_gen\.pth: the weights are missing"):
         compare_with_deoldify(PeerPlan(checkout, model="stable"))

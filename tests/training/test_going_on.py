@@ -91,7 +91,7 @@ def test_changed_photographs_are_noticed(
     shutil.copy(data / "album" / "0.png", data / "album" / "again.png")
     with pytest.raises(KeyboardInterrupt):
         train(tiny_recipe, data, out, progress=Progress(said))
-    assert f"{data}: not the photographs that this training was begun with" in said.getvalue()
+    assert f"{data}: not the photographs that this training was started with" in said.getvalue()
 
 
 def test_state_that_may_not_be_read_is_not_called_damaged(
@@ -125,7 +125,7 @@ def test_state_that_cannot_be_written_leaves_the_one_before(
 
 def test_folder_that_cannot_be_made_is_refused(tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(UsageError, match=r"file: no folder can be made here .*; give another --out"):
+    with pytest.raises(UsageError, match=r"file: a folder cannot be created here .*; give another --out"):
         train(tiny_recipe, album, tmp_path / "file", progress=silent())
 
 
@@ -150,7 +150,7 @@ def test_row_that_a_power_cut_left_unfinished_is_dropped(tmp_path: Path) -> None
 
 
 def test_other_recipe_does_not_go_on(out: Path, tiny_recipe: Recipe, album: Path) -> None:
-    with pytest.raises(UsageError, match="begun with another recipe, or other --steps or --scale"):
+    with pytest.raises(UsageError, match="started with another recipe, or other --steps or --scale"):
         train(replace(tiny_recipe, seed=99), album, out, progress=silent())
 
 
@@ -175,7 +175,7 @@ def test_no_photographs_are_refused(sources: str, where: str, tiny_recipe: Recip
     data = tmp_path / "data"
     (data / "empty").mkdir(parents=True)
     recipe = replace(tiny_recipe, stages=(replace(tiny_recipe.stages[0], sources=(sources,)),))
-    with pytest.raises(UsageError, match=f"0 photographs {where}, fewer than a batch of 2; give --data") as caught:
+    with pytest.raises(UsageError, match=f"0 photographs {where}, fewer than one batch of 2; give --data") as caught:
         train(recipe, data, tmp_path / "out", progress=silent())
     assert str(caught.value).startswith(f"{data}: ")
     assert "\n" not in str(caught.value)
@@ -185,7 +185,7 @@ def test_folder_without_the_files_of_a_recipe_is_taken_whole(tiny_recipe: Recipe
     stage = replace(tiny_recipe.stages[0], sources=("shards-*.tar",), source_weights=(2.0,))
     said = io.StringIO()
     train(replace(tiny_recipe, stages=(stage,)), album, tmp_path, progress=Progress(said))
-    assert f"{album}: nothing matches shards-*.tar; taking every photograph" in said.getvalue()
+    assert f"{album}: nothing matches shards-*.tar; using every photograph" in said.getvalue()
     assert "8 photographs" in said.getvalue()
 
 

@@ -67,7 +67,7 @@ def test_gradient_reaches_what_is_trained_and_not_the_twin(eye: Any) -> None:
     twin = Twin(eye, published)
     luma = torch.rand(2, 1, 64, 64)
     eye(1 - luma)
-    twin.distance(luma, torch.rand(2, 2, 64, 64) * 0.2).backward()  # type: ignore[no-untyped-call]
+    twin.distance(luma, torch.rand(2, 2, 64, 64) * 0.2).backward()  # type: ignore[no-untyped-call]  # torch: backward has no types
     assert float(eye.conv.weight.grad.abs().sum()) > 0
     assert published.conv.weight.grad is None
 

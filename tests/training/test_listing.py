@@ -56,7 +56,7 @@ def test_favored_photographs_are_drawn_more_often(data: Path) -> None:
 def test_photographs_that_are_drawn_alike_come_once_an_epoch(
     options: dict[str, tuple[object, ...]], data: Path
 ) -> None:
-    assert list_of(data, replace(STAGE, **options)).weights == ()  # type: ignore[arg-type]
+    assert list_of(data, replace(STAGE, **options)).weights == ()  # type: ignore[arg-type]  # options of several types
 
 
 def test_members_of_a_shard_of_a_dot_are_favored_too(data: Path) -> None:
@@ -74,7 +74,7 @@ def test_everything_is_taken_once_where_no_source_is_there(data: Path) -> None:
     assert len(first.kept) == 4
     assert first.weights == ()
     assert shelf.listing(replace(STAGE, sources=("others-*.tar",))) is first
-    assert said == [f"{data}: nothing matches shards-*.tar; taking every photograph"]
+    assert said == [f"{data}: nothing matches shards-*.tar; using every photograph"]
 
 
 def test_what_the_training_writes_is_not_what_it_reads(data: Path, save_photo: Callable[..., Path]) -> None:
@@ -108,9 +108,9 @@ def test_bad_shards_within_a_folder_are_named_and_left_out(damage: str, data: Pa
     said: list[str] = []
     assert names_of(list_of(data, STAGE, said=said)) == ["cats/0.png", "dogs/2.png", "dogs/tiny__1.png", "tiny__3.png"]
     assert len(said) == 1
-    assert said[0].startswith(f"{shard}: no tar shard, or a damaged one")
+    assert said[0].startswith(f"{shard}: not a tar archive, or a damaged one")
     assert "\n" not in said[0]
-    with pytest.raises(UsageError, match="no tar shard, or a damaged one"):
+    with pytest.raises(UsageError, match="not a tar archive, or a damaged one"):
         find_entries([shard])
 
 

@@ -71,7 +71,7 @@ def test_stability_is_the_mean_change_of_chroma_and_teaches_both_guesses() -> No
     clean, noisy = flat(0.1, 0.2).requires_grad_(), flat(0.15, 0.1).requires_grad_()
     loss = stability_loss(clean, noisy)
     assert loss.item() == pytest.approx((0.05 + 0.1) / 2, rel=1e-5)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()  # type: ignore[no-untyped-call]  # torch: backward has no types
     assert clean.grad is not None
     assert noisy.grad is not None
     torch.testing.assert_close(clean.grad, -noisy.grad)
@@ -92,7 +92,7 @@ def test_noise_is_as_strong_as_asked_and_stays_in_range() -> None:
 def test_gradient_is_finite_and_points_to_the_truth(kind: str) -> None:
     truth = flat(0.2, -0.3)
     guess = (truth + 0.2).requires_grad_()
-    pixel_loss(guess, truth, rarity_weight(truth, 3.0), kind, 0.05).backward()  # type: ignore[no-untyped-call]
+    pixel_loss(guess, truth, rarity_weight(truth, 3.0), kind, 0.05).backward()  # type: ignore[no-untyped-call]  # torch: backward has no types
     assert guess.grad is not None
     assert bool((guess.grad > 0).all())
     assert bool(torch.isfinite(guess.grad).all())

@@ -13,13 +13,14 @@ from colorrt.models.checkpoint import fill
 from colorrt.models.efficientnet import from_efficientnet
 from colorrt.models.lite import Lite, LiteShape, read_shape
 from colorrt.models.lite_bins import LiteBins, centers
-from colorrt.models.registry import FAMILIES
+from colorrt.models.registry import FAMILIES, detect, family_of
 from colorrt.models.vgg import VggFeatures
+from colorrt.training import networks
 from colorrt.training.bins import NEIGHBORS, bins_loss, color_weights, soft_target
 from colorrt.training.critic import Critic, critic_loss, judge
 from colorrt.training.features import EfficientNetFeatures, make_features
 from colorrt.training.networks import Trainee, folded_state, make_trainee
-from colorrt.training.recipe import LossRecipe, NetworkRecipe
+from colorrt.training.recipe import NETWORKS, LossRecipe, NetworkRecipe
 from colorrt.training.weights import Average, save_weights
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ BIG = ("deoldify-artistic", "deoldify-wide", "ipol")
 
 def small(name: str, **rest: object) -> NetworkRecipe:
     recipe: dict[str, object] = {"encoder": "random", "norms": "spectral", "width": 16, "stem": 4}
-    return NetworkRecipe(name, **{**recipe, "depths": (1, 1, 1, 1), **rest})  # type: ignore[arg-type]
+    return NetworkRecipe(name, **{**recipe, "depths": (1, 1, 1, 1), **rest})  # type: ignore[arg-type]  # options of several types
 
 
 def torchvision_like(trainee: Trainee) -> dict[str, Tensor]:
@@ -89,6 +90,19 @@ def test_torchvision_weights_fill_the_encoder(name: str, tmp_path: Path) -> None
         for key, value in part.state_dict().items():
             if value.is_floating_point():
                 assert bool((value == 0.25).all()), key
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_of_a_recipe_is_built_by_its_family(name: str) -> None:
+    recipe = NetworkRecipe(name, encoder="random") if name.startswith("lite") else small(name)
+    state = folded_state(make_trainee(recipe, None, None).network)
+    assert detect(state) == (family_of(name), name)
+
+
+def test_network_that_training_cannot_begin_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(networks._BEGINNINGS, "ipol")
+    with pytest.raises(UsageError, match="ipol cannot be trained here; take a network of deoldify, lite, lite-bins"):
+        make_trainee(small("ipol"), None, None)
 
 
 def test_missing_encoder_says_which_one_and_how(tmp_path: Path) -> None:
@@ -151,7 +165,7 @@ def test_width_that_hides_where_attention_stands_is_refused() -> None:
 
 def test_weights_of_another_network_are_no_start(tmp_path: Path) -> None:
     torch.save(Lite().state_dict(), tmp_path / "lite.pth")
-    with pytest.raises(WeightsError, match=r"not weights of ipol as the recipe has it"):
+    with pytest.raises(WeightsError, match=r"not weights of ipol as the recipe defines it"):
         make_trainee(small("ipol"), None, tmp_path / "lite.pth")
 
 

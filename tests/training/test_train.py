@@ -61,7 +61,7 @@ def nogan(recipe: Recipe) -> Recipe:
     """Spectral norms, dropout, noise, a critic and a GAN: everything that draws random numbers or keeps a state."""
     short = {"size": 64, "batch": 2, "sources": ("album",), "images": 0, "epochs": 0.0}
     kinds = ({"kind": "supervised", "steps": 8}, {"kind": "critic", "steps": 4}, {"kind": "gan", "steps": 8})
-    stages = tuple(Stage(**{**short, **kind, **GAN}) for kind in kinds)  # type: ignore[arg-type]
+    stages = tuple(Stage(**{**short, **kind, **GAN}) for kind in kinds)  # type: ignore[arg-type]  # options of several types
     recipe = replace(reduced(read_recipe(find_recipe("deoldify-artistic"))), stages=stages)
     return replace(
         recipe,
@@ -181,7 +181,7 @@ def test_weights_are_a_blend_of_beginning_and_end(out: Path, tiny_recipe: Recipe
 
 
 def test_blend_with_nothing_is_refused_before_the_training(tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="mixes the weights that it begins with into its own: give them as --start"):
+    with pytest.raises(UsageError, match="mixes its starting weights into its own: give them as --start"):
         train(replace(tiny_recipe, blend=0.5), album, tmp_path / "out", progress=silent())
     assert not (tmp_path / "out").exists()
 
@@ -221,7 +221,7 @@ def test_training_goes_on_as_if_it_had_never_stopped(
     monkeypatch.setattr(room, "save_state", save)
     said = io.StringIO()
     train(recipe, album, tmp_path, progress=Progress(said))
-    assert said.getvalue().startswith("going on at step")
+    assert said.getvalue().startswith("resuming at step")
     straight, resumed = read_state(nogan_run), read_state(tmp_path)
     for part in ("network", "average", "critic"):
         for key, value in straight[part].items():

@@ -33,7 +33,7 @@ def test_trial_writes_weights_and_says_where(recipe: Path, album: Path, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--data", "nowhere"), "nowhere: there is no such folder; give --data"),
+        (("--data", "nowhere"), "nowhere: no such folder; give --data"),
         (("--data", ".", "--steps", "0"), "--steps and --threads take 1 or more"),
         (("--data", ".", "--scale", "0"), "--scale more than 0"),
     ],

@@ -152,13 +152,13 @@ def test_fp16_graph_is_taken_as_it_is_and_no_fp32_engine_made_of_it(tmp_path: Pa
     built = build_engine(source, tmp_path / "half.plan", replace(RTX, render_factors="2"), say=said.append)
     assert built.contract.precision_parity == half.parity
     assert not any("looking for" in line for line in said)
-    with pytest.raises(UsageError, match=r"this graph is FP16, and FP32 is made of the FP32 one; .*--precision fp16"):
+    with pytest.raises(UsageError, match=r"this graph is FP16, and FP32 is made from the FP32 one; .*--precision fp16"):
         build_engine(source, tmp_path / "x.plan", TINY)
 
 
 def test_graph_that_only_says_it_is_fp16_is_refused(graph: Callable[..., Path], tmp_path: Path) -> None:
     liar = graph(node("Conv", "luma kernel", "chroma"), precision="fp16")
-    with pytest.raises(ExportError, match="said to be FP16, and none of its layers is"):
+    with pytest.raises(ExportError, match="claims to be FP16, but none of its layers is"):
         build_engine(liar, tmp_path / "x.plan", RTX)
     assert list(tmp_path.iterdir()) == []
 
@@ -238,7 +238,7 @@ def test_outputs_that_cannot_or_must_not_be_written_are_refused(tiny_onnx: Path,
     for output, says in (
         (tmp_path, "this is a folder"),
         (tmp_path / "x.onnx", r"end the name in \.plan"),
-        (tmp_path / "old.plan", "exists already; add --overwrite"),
+        (tmp_path / "old.plan", "already exists; add --overwrite"),
         (tmp_path / "old.plan" / "x.plan", "cannot be written to"),
     ):
         with pytest.raises(UsageError, match=says):
@@ -265,7 +265,7 @@ def test_want_of_workspace_tells_how_much_is_needed(tmp_path: Path) -> None:
 def test_fp32_products_for_turing_are_refused_with_a_way_out(tmp_path: Path) -> None:
     request = BuildRequest("fp32", "tensorrt_rtx", render_factors="2", capabilities=("7.5", "8.6"))
     said: list[str] = []
-    with pytest.raises(ExportError, match=r"Turing.*; leave out --capability 7\.5, or take --precision fp16"):
+    with pytest.raises(ExportError, match=r"Turing.*; leave out --capability 7\.5, or use --precision fp16"):
         build_engine(None, tmp_path / "x.plan", request, say=said.append)
     assert any("Turing" in line and "build one of its own" in line for line in said)
 

@@ -65,7 +65,7 @@ def module() -> ModuleType:
 
     made: Any = ModuleType("tensorrt")
     made.ILogger = Logger
-    return made  # type: ignore[no-any-return]
+    return made  # type: ignore[no-any-return]  # a made-up module
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def build(module: ModuleType, tmp_path: Path) -> Any:
         store_cache(module, config, cache, path, said.append)
         return said
 
-    one.path = path  # type: ignore[attr-defined]
+    one.path = path  # type: ignore[attr-defined]  # a function that carries its path
     return one
 
 

@@ -85,12 +85,12 @@ def test_fp32_in_the_engine_is_refused_and_no_file_left(
     classic: list[Contract], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_trial, "inspect_plan", lambda *_: Layers(("a",), ("b", "c", "d")))
-    with pytest.raises(ExportError, match="the engine holds 3 FP32 convolutions where 1 are meant to be"):
+    with pytest.raises(ExportError, match="the engine holds 3 FP32 convolutions where 1 were expected"):
         build_engine(None, tmp_path / "lite.plan", BuildRequest(render_factors="2"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_tensorrt_needs_a_gpu_to_build(classic: list[Contract], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_request, "find_gpu", lambda: None)
-    with pytest.raises(BackendError, match="builds on the GPU that runs the engine, and there is none here"):
+    with pytest.raises(BackendError, match="builds on the GPU that runs the engine, and no GPU was found here"):
         build_engine(None, None, BuildRequest())

@@ -33,7 +33,7 @@ ADA = Gpu("NVIDIA Ada", "8.9", 24 << 30, 20 << 30, "580")
 
 
 def module(**names: Any) -> ModuleType:
-    return SimpleNamespace(**names)  # type: ignore[return-value]
+    return SimpleNamespace(**names)  # type: ignore[return-value]  # as much of a module as is read
 
 
 RTX = Flavor(
@@ -96,9 +96,9 @@ def test_unknown_capability_names_the_known_ones() -> None:
 def test_tensorrt_builds_for_the_gpu_in_the_machine_alone() -> None:
     for wanted in ((), ("all",), ("8.9",)):
         assert find_capabilities(wanted, CLASSIC, ADA, "fp16") == ("8.9",)
-    with pytest.raises(UsageError, match=r"the GPU in the machine alone \(NVIDIA Ada, 8\.9\)"):
+    with pytest.raises(UsageError, match=r"builds only for the GPU in the machine \(NVIDIA Ada, 8\.9\)"):
         find_capabilities(("8.6",), CLASSIC, ADA, "fp16")
-    with pytest.raises(BackendError, match=r"there is none here .* --backend tensorrt_rtx, which needs none"):
+    with pytest.raises(BackendError, match=r"no GPU was found here .* --backend tensorrt_rtx, which needs none"):
         find_capabilities((), CLASSIC, None, "fp16")
 
 
@@ -107,7 +107,7 @@ def test_tensorrt_builds_for_the_gpu_in_the_machine_alone() -> None:
 )
 def test_impossible_tuning_is_refused(arguments: dict[str, int], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        Tuning(**arguments)  # type: ignore[arg-type]
+        Tuning(**arguments)  # type: ignore[arg-type]  # options of several types
 
 
 @pytest.mark.parametrize(

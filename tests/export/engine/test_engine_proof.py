@@ -111,7 +111,7 @@ def test_inspection_without_types_says_so(text: str) -> None:
 
 def test_fp32_engine_that_should_be_fp16_is_refused_with_its_layers() -> None:
     check_layers(Layers(("a", "b"), ("last",)), 1, "engine")
-    with pytest.raises(ExportError, match=r"the engine holds 2 FP32 convolutions where 1 are meant to be \(a, b"):
+    with pytest.raises(ExportError, match=r"the engine holds 2 FP32 convolutions where 1 were expected \(a, b"):
         check_layers(Layers(("c",), ("a", "b")), 1, "engine")
     with pytest.raises(ExportError, match="the network holds no FP16 convolution"):
         check_layers(Layers((), ("last",)), 1, "network")
@@ -188,7 +188,7 @@ def test_engine_is_compared_one_by_one_and_together() -> None:
 def test_engine_that_answers_otherwise_is_refused() -> None:
     with pytest.raises(ExportError, match=r"differs from its ONNX file by 0\.60 levels of 255 on average"):
         compare_engine(lambda luma: double(luma) + np.float32(0.6 / 255), double, lumas(16, 16), 1)
-    with pytest.raises(ExportError, match="engine answers with numbers that are not finite"):
+    with pytest.raises(ExportError, match="engine returns values that are not finite"):
         compare_engine(lambda luma: double(luma) * np.float32(np.nan), double, lumas(16, 16), 1)
 
 
@@ -287,7 +287,7 @@ def test_engine_that_fails_its_trial_is_not_kept(trial: Trial) -> None:
 
 def test_fp32_engine_fails_its_inspection_before_it_runs(trial: Trial) -> None:
     trial.layers = Layers(("a",), ("b", "c"))
-    with pytest.raises(ExportError, match="the engine holds 2 FP32 convolutions where 1 are meant to be"):
+    with pytest.raises(ExportError, match="the engine holds 2 FP32 convolutions where 1 were expected"):
         trial()
     assert trial.opened == []
 
@@ -326,4 +326,4 @@ def test_plan_that_takes_no_later_note_stays_as_it_was_built(trial: Trial) -> No
     assert contract.engine is not None
     assert contract.engine.proof == NOT_YET_RUN
     assert trial.written == contract
-    assert "takes no plan with a later note (damaged)" in trial.said[-1]
+    assert "rejects a plan whose contract was updated (damaged)" in trial.said[-1]

@@ -249,7 +249,7 @@ def test_front_is_a_share_of_the_layers() -> None:
 
 def test_bound_refuses(lumas: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "MEAN_BOUND", 1e-6)
-    with pytest.raises(ExportError, match=r"FP16 differs from FP32 by .* nothing was written, keep to --"):
+    with pytest.raises(ExportError, match=r"FP16 differs from FP32 by .* nothing was written, use --"):
         to_half(network(), lumas)
 
 
@@ -318,7 +318,7 @@ def test_sensitive_operators_stay_fp32(lumas: list[np.ndarray]) -> None:
 
 def test_unknown_precision_names_the_known_ones() -> None:
     check_precision("fp16")
-    with pytest.raises(UsageError, match="'int4' is unknown; take one of fp32, fp16"):
+    with pytest.raises(UsageError, match="'int4' is unknown; choose one of fp32, fp16"):
         check_precision("int4")
 
 

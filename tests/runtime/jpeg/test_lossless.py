@@ -337,7 +337,7 @@ def test_inputs_that_cannot_keep_luma_fail_alone_with_a_sentence(tiny_onnx: Path
         "other.png": "--lossless-luma writes JPEG, and its result would be other.png",
         "rgb.jpg": "it is a JPEG without a luma plane of 8 bits and full size, or with arithmetic coding, "
         "which --lossless-luma cannot keep",
-        "scan.png": "it is no JPEG, and --lossless-luma keeps the luma of those",
+        "scan.png": "it is not a JPEG, and --lossless-luma is for JPEGs only",
     }
     assert "damaged or cut off" in said["cut.jpg"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["1.jpg", "last.jpg"]

@@ -26,7 +26,7 @@ def test_text_that_unpacks_to_a_bomb_is_refused(tmp_path: Path, name: bytes) -> 
     path = tmp_path / "a.png"
     path.write_bytes(whole[:place] + png_chunk(name, body) + whole[place:])
 
-    assert "as in a bomb; save it anew without metadata" in refusal(path)
+    assert "like a bomb; save it again without metadata" in refusal(path)
 
 
 def noise(size: int = 64) -> Image.Image:

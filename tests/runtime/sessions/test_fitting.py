@@ -24,7 +24,7 @@ def test_flavor_that_is_not_here_is_named_with_both_ways_out(make_machine: Make,
     path = make_plan()
     assert refusal(path) == (
         f"{path}: the engine was built for TensorRT 10.13.3.9, on NVIDIA Stand-in, compute capability 8.9; here, "
-        "TensorRT is not installed; pip install 'colorrt[trt]', or on a Jetson take that of JetPack; for the TensorRT "
+        "TensorRT is not installed; pip install 'colorrt[trt]', or on a Jetson use JetPack's; for the TensorRT "
         "for RTX 1.7.1.116 that is here, build it again: colorrt build colorrt-tiny-rf2.onnx --precision fp16 "
         f"--batch 1:2:2 -o {path} --overwrite"
     )
@@ -117,7 +117,7 @@ def test_command_names_the_flavor_where_there_are_two(
 @pytest.mark.parametrize(
     ("flags", "kind", "says"),
     [
-        (32, ArtifactError, "does not know this as an engine; copy it again, or build it again: colorrt build"),
+        (32, ArtifactError, "does not recognize this as an engine; copy it again, or build it again: colorrt build"),
         (2, BackendError, "refuses it: it was not built for this GPU's compute capability; build it again here:"),
         (4, BackendError, "refuses it: the NVIDIA driver is too old for it, and a newer driver helps; build it"),
         (1 | 64, BackendError, "it was built by another version and CUDA is not installed properly; build it"),

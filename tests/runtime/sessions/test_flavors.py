@@ -20,8 +20,8 @@ def package(monkeypatch: pytest.MonkeyPatch, name: str, version: str | None) -> 
     module = None
     if version is not None:
         module = ModuleType(name)
-        module.__version__ = version  # type: ignore[attr-defined]
-        module.Runtime = object  # type: ignore[attr-defined]
+        module.__version__ = version  # type: ignore[attr-defined]  # a made-up module
+        module.Runtime = object  # type: ignore[attr-defined]  # a made-up module
     monkeypatch.setitem(sys.modules, name, module)
 
 
@@ -51,13 +51,13 @@ def test_flavor_asked_for_is_the_one_found(monkeypatch: pytest.MonkeyPatch) -> N
 def test_machine_without_tensorrt_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     package(monkeypatch, "tensorrt", None)
     package(monkeypatch, "tensorrt_rtx", None)
-    with pytest.raises(BackendError, match=r"pip install 'colorrt\[trt\]' .*'colorrt\[rtx\]' .*JetPack on a Jetson"):
+    with pytest.raises(BackendError, match=r"pip install 'colorrt\[trt\]' .*'colorrt\[rtx\]' .*a Jetson use JetPack's"):
         find_flavor()
     with pytest.raises(BackendError, match=r"TensorRT is not installed; pip install 'colorrt\[trt\]'"):
         find_flavor("tensorrt")
     with pytest.raises(BackendError, match=r"TensorRT for RTX is not installed; pip install 'colorrt\[rtx\]'$"):
         find_flavor("tensorrt_rtx")
-    with pytest.raises(UsageError, match="no TensorRT flavor 'openvino'; take one of tensorrt, tensorrt_rtx"):
+    with pytest.raises(UsageError, match="no TensorRT flavor 'openvino'; choose one of tensorrt, tensorrt_rtx"):
         find_flavor("openvino")
     assert installed_flavors() == broken_flavors() == ()
 

@@ -69,7 +69,7 @@ def test_free_memory_that_cannot_be_told_hides_no_gpu(make_machine: Make, call: 
     ("fail", "reason"),
     [
         ({"cuInit": "CUDA_ERROR_NO_DEVICE"}, "the NVIDIA driver is installed but sees no GPU"),
-        ({"cuDeviceGet": "CUDA_ERROR_INVALID_VALUE"}, "the NVIDIA driver answers CUDA_ERROR_INVALID_VALUE; check"),
+        ({"cuDeviceGet": "CUDA_ERROR_INVALID_VALUE"}, "the NVIDIA driver reports CUDA_ERROR_INVALID_VALUE; check"),
         ({"cuDeviceGetName": "CUDA_ERROR_OUT_OF_MEMORY"}, "the GPU's memory is all taken by other programs"),
     ],
 )
@@ -84,7 +84,7 @@ def test_driver_that_fails_is_no_gpu_with_a_reason(make_machine: Make, fail: dic
 def test_machine_without_a_driver_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     # As cuda-python behaves where there is no libcuda.
     class Broken(ModuleType):
-        def cuInit(self, flags: int) -> None:  # noqa: N802
+        def cuInit(self, flags: int) -> None:  # noqa: N802 (CUDA's name)
             raise RuntimeError("libcuda.so was not found")
 
     monkeypatch.setattr(gpu, "load_driver", lambda: Broken("driver"))

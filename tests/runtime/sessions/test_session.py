@@ -126,12 +126,12 @@ def test_threads_are_those_asked_for(tiny_onnx: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("threads", [0, -2])
 def test_impossible_thread_counts_are_refused(threads: int) -> None:
-    with pytest.raises(UsageError, match=f"{threads} threads cannot run a network; take 1 or more"):
+    with pytest.raises(UsageError, match=f"{threads} threads cannot run a network; use 1 or more"):
         SessionOptions(threads=threads)
 
 
 def test_unknown_device_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="device 'tpu' is unknown; take one of auto, cpu, cuda"):
+    with pytest.raises(UsageError, match="device 'tpu' is unknown; choose one of auto, cpu, cuda"):
         SessionOptions("tpu")
 
 

@@ -1,5 +1,6 @@
 """A stand-in for cuda-python: the calls of CUDA's driver that sessions make, on memory that is really moved."""
 
+# CUDA names its functions and their parameters.
 # ruff: noqa: N802, N803
 from __future__ import annotations
 

@@ -260,7 +260,7 @@ def make_flavor(machine: Machine) -> Any:
         }
     else:
         # TensorRT 10 has no such call; a property without a getter is an attribute that is not there.
-        Classic.get_engine_validity = property()  # type: ignore[assignment, method-assign]
+        Classic.get_engine_validity = property()  # type: ignore[assignment, method-assign]  # a method hidden behind a property without a getter
     for name, value in names.items():
         setattr(module, name, value)
     return module
