@@ -126,6 +126,6 @@ def new_figure() -> Figure:
     except ImportError as error:
         raise BackendError(
             f"the plot needs matplotlib, which cannot be imported here ({error}); "
-            "install it: pip install 'colorrt[bench]'"
+            "install it: pip install 'colorrt[eval]'"
         ) from error
     return Figure(figsize=(8, 16 / 3), dpi=150, layout="constrained")

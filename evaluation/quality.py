@@ -189,7 +189,7 @@ def _skimage_color() -> Any:
     except ImportError as error:
         raise BackendError(
             f"Lab errors need scikit-image, which cannot be imported here ({error}); "
-            "install it: pip install 'colorrt[bench]'"
+            "install it: pip install 'colorrt[eval]'"
         ) from error
     return color
 

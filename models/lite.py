@@ -179,7 +179,7 @@ FAMILY = Family(
     recognize=recognize,
     build=build,
     bytes_per_pixel=600,
-    # Its guesses are means of what may be, and so duller than photographs; but more color is less true: see README for
+    # Its guesses are means of what may be, and so duller than photographs; but more color is less true: see docs/quality.md for
     # the curve.
     default_saturation=1.0,
     attention_stride=FIRST_UP,

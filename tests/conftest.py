@@ -13,7 +13,24 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+TESTS = Path(__file__).resolve().parent
+# Their tests need PyTorch; those of packaging build the package and install it.
+NOT_LIGHT = ("bench", "evaluation", "export", "models", "studies", "docs/test_packaging.py", "training")
+SHARED = TESTS.parents[1] / "shared"
+
+# Test modules of import mode importlib cannot import helpers that lie beside them by name.
+sys.path += [str(TESTS / "docs"), str(TESTS / "runtime"), str(TESTS / "runtime" / "standins")]
+pytest.register_assert_rewrite("colored_files", "engine_plans", "examples", "picture_files")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--light", action="store_true", help="only tests that need neither PyTorch nor TensorRT")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what is not light if so asked; None: pytest decides."""
+    heavy = any(collection_path == TESTS / name for name in NOT_LIGHT)
+    return True if heavy and config.getoption("light") else None
 
 
 @pytest.fixture(scope="session")

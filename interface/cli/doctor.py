@@ -22,7 +22,7 @@ PARTS = (
     ("Numba", ("numba",), "runs the kernels", "colorrt"),
     ("PyTorch", ("torch",), "exports and trains", "colorrt[export]"),
     ("ONNX", ("onnx",), "exports", "colorrt[export]"),
-    ("scikit-image", ("scikit-image",), "measures quality", "colorrt[bench]"),
+    ("scikit-image", ("scikit-image",), "measures quality", "colorrt[eval]"),
 )
 
 

@@ -96,7 +96,7 @@ def evaluate(
         from colorrt.evaluation.report import write_report
         from colorrt.photos.reading import photo_names
     except ImportError as error:
-        raise needs("bench", error) from error
+        raise needs("eval", error) from error
     from colorrt.atomic import atomic_path
     from colorrt.errors import UsageError
     from colorrt.runtime.colorizer import Colorizer

@@ -73,7 +73,7 @@ def verify(
     try:
         import skimage  # noqa: F401 (only whether it is there)
     except ImportError as error:
-        raise needs("bench", error) from error
+        raise needs("eval", error) from error
     from colorrt.errors import UsageError
     from colorrt.evaluation.comparing import compare_artifacts
     from colorrt.evaluation.difference_picture import DifferencePicture

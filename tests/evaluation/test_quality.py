@@ -224,7 +224,7 @@ def test_floats_are_refused() -> None:
 
 def test_missing_scikit_image_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(BackendError, match=r"pip install 'colorrt\[bench\]'"):
+    with pytest.raises(BackendError, match=r"pip install 'colorrt\[eval\]'"):
         lab_errors(noise(), noise())
 
 

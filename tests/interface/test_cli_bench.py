@@ -76,6 +76,8 @@ def test_stages_cold_start_and_network_are_reported(
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )
 def test_wrong_arguments_are_one_sentence(colorrt: Command, arguments: list[object], code: int, message: str) -> None:
+    if {"--weights", "openvino"} & set(arguments):
+        pytest.importorskip("torch")
     assert message in error(colorrt("bench", *arguments), code)
 
 

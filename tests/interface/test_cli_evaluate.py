@@ -149,7 +149,7 @@ def test_missing_matplotlib_is_told_before_anything_is_measured(
     result = evaluate(photos, option, "asked", "--json", "figures.json")
     message = error(result, MODEL)
     assert message.startswith("error: the plot needs matplotlib, ")
-    assert message.endswith("install it: pip install 'colorrt[bench]'")
+    assert message.endswith("install it: pip install 'colorrt[eval]'")
     assert "PSNR" not in result.stdout
     assert not (tmp_path / "figures.json").exists()
 

@@ -1,4 +1,4 @@
-"""Small artifacts and sessions for the runtime, and the way to the helpers that lie beside its tests."""
+"""Small artifacts and sessions for the runtime."""
 
 from __future__ import annotations
 
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from colorrt.runtime.sessions.tensorrt import TensorRtSession
 
     Make = Callable[..., Any]
-
-# Test modules of import mode importlib cannot import their neighbors by name.
-sys.path += [str(Path(__file__).parent), str(Path(__file__).parent / "standins")]
-pytest.register_assert_rewrite("colored_files", "engine_plans", "picture_files")
 
 
 @pytest.fixture(scope="session")

@@ -126,7 +126,7 @@ def test_no_two_pictures_become_one_file(colorizer: Colorizer, save_gray: Callab
         results = color(colorizer, photos, tmp_path / "out", overwrite=True)
         assert outcomes(results) == [FAILED, FAILED, DONE, DONE, FAILED]
         assert results[4].reason == (
-            f"{photos / 'b.pgm'}: its output {tmp_path / 'out/b.png'} is that of {photos / 'b.gif'} already; "
+            f"{photos / 'b.pgm'}: its output {tmp_path / 'out/b.png'} is already that of {photos / 'b.gif'}; "
             "color one of them in a run with another -o"
         )
 

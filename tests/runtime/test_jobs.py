@@ -262,5 +262,5 @@ def test_name_is_claimed_by_its_own_picture_again() -> None:
     names = Names([Path("in/a.gif"), Path("in/b.png")])
     assert names.claim(Path("out/a.png"), Path("in/a.gif")) is None
     assert names.claim(Path("out/a.png"), Path("in/a.gif")) is None
-    assert "is that of in/a.gif already" in str(names.claim(Path("out/a.png"), Path("in/a.pgm")))
+    assert "is already that of in/a.gif" in str(names.claim(Path("out/a.png"), Path("in/a.pgm")))
     assert "which is an input" in str(names.claim(Path("in/b.png"), Path("in/a.gif")))

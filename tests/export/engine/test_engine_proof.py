@@ -295,7 +295,7 @@ def test_fp32_engine_fails_its_inspection_before_it_runs(trial: Trial) -> None:
 def test_engine_that_does_not_tell_its_layers_is_run_all_the_same(trial: Trial) -> None:
     trial.layers = None
     assert trial().engine != ENGINE
-    assert any("does not tell the types of its layers" in line for line in trial.said)
+    assert any("does not report the types of its layers" in line for line in trial.said)
 
 
 @pytest.mark.parametrize("gpu", [None, replace(ADA, capability="7.5")], ids=["none", "another"])

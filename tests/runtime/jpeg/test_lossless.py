@@ -303,7 +303,7 @@ def test_color_without_jpeglib_says_what_to_install_and_gray_needs_none(
 ) -> None:
     monkeypatch.setitem(sys.modules, "jpeglib", None)
     path = write(tmp_path / "color.jpg", encode(photo(20, 20), "RGB"))
-    with pytest.raises(PictureError, match=r"color.jpg: it is a JPEG in color.*pip install 'colorrt\[archive\]'"):
+    with pytest.raises(PictureError, match=r"color.jpg: it is a color JPEG.*pip install 'colorrt\[archive\]'"):
         opened(path)
     assert opened(write(tmp_path / "gray.jpg", encode(photo(20, 20)))).luma.shape == (20, 20)
 

@@ -35,7 +35,7 @@ def test_format_is_told_by_content_and_not_by_name(tmp_path: Path) -> None:
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     assert "no such file" in refusal(tmp_path / "missing.png")
     (tmp_path / "file").touch()
-    assert "no folder" in refusal(tmp_path / "file" / "a.png")
+    assert "not a folder" in refusal(tmp_path / "file" / "a.png")
 
 
 def test_folder_is_refused(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_picture_without_width_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(png_bytes(0, 8, 0, [b""]))
 
-    assert "begins as PNG" in refusal(path)
+    assert "begins like PNG" in refusal(path)
 
 
 def test_tiff_of_unknown_kind_is_refused(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_flavor_that_loads_is_taken_over_one_that_does_not(monkeypatch: pytest.M
 
 def test_folder_of_the_same_name_is_no_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", ModuleType("tensorrt"))
-    with pytest.raises(BackendError, match="is installed but is no TensorRT"):
+    with pytest.raises(BackendError, match="is installed but is not TensorRT"):
         find_flavor("tensorrt")
 
 
