@@ -37,6 +37,9 @@ PIECE_SECONDS = 10
 CUT_SECONDS = 4
 """Length from which on a piece ends at a cut."""
 
+PIECE_PIXELS = 500_000_000
+"""Pixels of a piece at most: its packets are kept in memory until it is done."""
+
 _NO_SPAN = Span()
 
 
@@ -298,12 +301,17 @@ class _Writer:
 
     def _memory(self) -> Memory | None:
         """Return what the filter knows, if a piece may end before the picture that comes next."""
-        if self._steadier is None or self._piece is None or self._age(self._waiting[0].pts) < CUT_SECONDS:
+        if self._steadier is None or self._piece is None:
+            return None
+        if self._age(self._waiting[0].pts) < CUT_SECONDS and not self._is_full(self._piece):
             return None
         return self._steadier.memory
 
     def _age(self, pts: int) -> Fraction:
         return (pts - self._piece_start) * self._plan.facts.time_base
+
+    def _is_full(self, piece: PieceEncoder) -> bool:
+        return piece.frames * self._plan.facts.width * self._plan.facts.height >= PIECE_PIXELS
 
     def _take(self, steadied: Steadied, memory: Memory | None) -> None:
         self._write(steadied.chroma, steadied.luma, begins_shot=steadied.begins_shot, memory=memory)
@@ -317,7 +325,7 @@ class _Writer:
         picture = self._waiting.popleft()
         if self._piece is not None:
             age = self._age(picture.pts)
-            if age >= PIECE_SECONDS or (begins_shot and age >= CUT_SECONDS):
+            if age >= PIECE_SECONDS or (begins_shot and age >= CUT_SECONDS) or self._is_full(self._piece):
                 self._end_piece(picture.pts, memory)
         if self._piece is None:
             self._piece, self._piece_start = PieceEncoder(self._plan.output, self._plan.tags), picture.pts

@@ -179,6 +179,19 @@ def test_full_disk_is_said_and_the_film_goes_on_later(
     assert len(see(target).planes) == FRAMES
 
 
+def test_pieces_of_large_pictures_are_shorter(
+    colorizer: Colorizer, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coloring, "PIECE_PIXELS", 5 * 48 * 64)
+    color(colorizer, source, tmp_path / "whole.mp4")
+    target = tmp_path / "color.mp4"
+    with pytest.raises(PictureError, match="40 pictures are done"):
+        color(colorizer, source, target, stop_at(43))
+    assert len(list((tmp_path / "color.colorrt").glob("piece-*"))) >= 8
+    assert color(colorizer, source, target).resumed == 40
+    assert_same_film(tmp_path / "whole.mp4", target)
+
+
 def test_parts_of_a_film_begin_and_end_where_they_were_asked_to(
     colorizer: Colorizer, source: Path, tmp_path: Path
 ) -> None:
