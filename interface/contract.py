@@ -80,6 +80,25 @@ class Upsampling(StrEnum):
     BILINEAR = "bilinear"
 
 
+class Steady(StrEnum):
+    """Whether the color of a film is steadied from frame to frame, and by which neighbors."""
+
+    ON = "on"
+    OFF = "off"
+    CAUSAL = "causal"
+
+
+class FilmCodec(StrEnum):
+    """What films are written with."""
+
+    X264 = "x264"
+    X265 = "x265"
+    AV1 = "av1"
+    PRORES = "prores"
+    DNXHR = "dnxhr"
+    FFV1 = "ffv1"
+
+
 class EngineFlavor(StrEnum):
     """The TensorRTs, by the name of their Python package; the preferred one first."""
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from colorrt.errors import UsageError
+from colorrt.runtime.film.suffixes import FILM_SUFFIXES, is_film
 from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES
-from colorrt.runtime.searching import LeftOut, is_picture, kind_of, search
+from colorrt.runtime.searching import LeftOut, is_wanted, kind_of, search
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 MARK = "-color"
@@ -22,7 +23,7 @@ MARK = "-color"
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to color. `problem`: why it cannot be, when that is known before it is opened.
+    """One picture or film to color. `problem`: why it cannot be, when that is known before it is opened.
 
     `root`: the folder of the results that its journal lies in; None: the folder of its target.
     """
@@ -148,15 +149,15 @@ def shard_of(name: str, count: int) -> int:
 def _check_output(output: Path | None, *, single: bool) -> None:
     if output is None or (exists(output) and output.is_dir()):
         return
-    picture = output.suffix.lower() in PICTURE_SUFFIXES
-    if single and picture:
+    named = output.suffix.lower() in PICTURE_SUFFIXES or is_film(output)
+    if single and named:
         return
     if output.name == "-":
         raise UsageError("-o -: results cannot be piped; name a folder, or ./- for a folder of that name")
     kind = kind_of(output)
     if single and kind is not None and not exists(output):
         raise UsageError(f"{output}: colorrt does not write this format; name the result .jpg, .png or .tif")
-    if picture or exists(output):
+    if named or exists(output):
         raise UsageError(f"{output}: this is a file name, but the results need a folder; name one with -o")
 
 
@@ -169,7 +170,7 @@ def _expand(source: str, output: Path | None, on_left_out: Callable[[LeftOut], N
             yield _file(path, output, single=single)
     elif glob.has_magic(source):
         matches = [Path(match) for match in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207 (Path.glob takes no absolute patterns)
-        files = [match for match in matches if match.is_file() and is_picture(match)]
+        files = [match for match in matches if match.is_file() and is_wanted(match)]
         if not files:
             yield Job(path, path, "no such file, and no picture matches it as a pattern; check it")
         for file in files:
@@ -204,7 +205,7 @@ def _folder(folder: Path, output: Path | None, on_left_out: Callable[[LeftOut], 
         empty = False
         yield Job(found, target / found.relative_to(folder), root=target)
     if empty:
-        kinds = " ".join(sorted(suffix.removeprefix(".") for suffix in PICTURE_SUFFIXES))
+        kinds = " ".join(sorted(suffix.removeprefix(".") for suffix in PICTURE_SUFFIXES | FILM_SUFFIXES))
         yield Job(folder, folder, f"no pictures in this folder or below it (looked for {kinds}); check the folder")
 
 
@@ -217,7 +218,8 @@ def _beside(folder: Path) -> Path:
 def _target(file: Path, output: Path | None, *, single: bool) -> Path:
     if output is None:
         return file.with_name(f"{file.stem}{MARK}{file.suffix}")
-    if single and output.suffix.lower() in PICTURE_SUFFIXES and not (exists(output) and output.is_dir()):
+    named = is_film(output) if is_film(file) else output.suffix.lower() in PICTURE_SUFFIXES
+    if single and named and not (exists(output) and output.is_dir()):
         return output
     return output / file.name
 

@@ -1,4 +1,4 @@
-"""What lies in a folder: the pictures that are read here, and everything else with the reason why it is left out."""
+"""What lies in a folder: pictures and films, and everything else with the reason why it is left out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from colorrt.runtime.film.suffixes import FILM_SUFFIXES, NAMED_SUFFIXES
 from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES
 
 OWN_FOLDER = ".colorrt"
@@ -33,14 +34,8 @@ _KINDS = (
         ),
     ),
     ("PDF", "export its pages as pictures", (".pdf",)),
-    (
-        "film",
-        "take its frames out as pictures",
-        (
-            ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv",
-            ".ts", ".vob", ".webm", ".wmv",
-        ),
-    ),
+    # In folders these are mostly programs.
+    ("film, or a program", "name it to have it colored", tuple(sorted(NAMED_SUFFIXES - FILM_SUFFIXES))),
     ("archive", "unpack it first", (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip")),
     (
         "picture of another format",
@@ -49,6 +44,7 @@ _KINDS = (
          ".webp", ".jp2", ".xcf"),
     ),
 )  # fmt: skip
+_WANTED = PICTURE_SUFFIXES | FILM_SUFFIXES
 _KIND_OF = {suffix: (kind, advice) for kind, advice, suffixes in _KINDS for suffix in suffixes}
 
 
@@ -65,22 +61,22 @@ class LeftOut:
     failed: bool = False
 
 
-def is_picture(path: Path) -> bool:
-    """Whether a file of a folder is taken for a picture, by its name."""
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+def is_wanted(path: Path) -> bool:
+    """Whether a file of a folder is taken for a picture or a film, by its name."""
+    return path.suffix.lower() in _WANTED and not path.name.startswith(".")
 
 
 def kind_of(path: Path) -> tuple[str, str] | None:
     """Return what a file is by its suffix, and what to do with it: ("camera RAW", "develop it first").
 
-    None for pictures that are read here, and for suffixes that say nothing.
+    None for pictures and films that are read here, and for suffixes that say nothing.
     """
     suffix = path.suffix.lower()
-    return None if suffix in PICTURE_SUFFIXES else _KIND_OF.get(suffix)
+    return None if suffix in PICTURE_SUFFIXES | NAMED_SUFFIXES else _KIND_OF.get(suffix)
 
 
 def search(folder: Path, without: Path | None = None) -> Iterator[Path | LeftOut]:
-    """Walk a folder at any depth in a fixed order: pictures as paths, and what is left out.
+    """Walk a folder at any depth in a fixed order: pictures and films as paths, and what is left out.
 
     without: a folder whose content is passed over: that of the results; it need not exist yet.
     Links to files are pictures like any other; links to folders are not followed. Nothing is opened.
@@ -117,7 +113,7 @@ def _what_is(path: Path, passed_over: tuple[int, int] | None) -> Path | LeftOut 
         return LeftOut(path, "file that cannot be reached", error.strerror or str(error), failed=True)
     if path.name.startswith("."):
         return LeftOut(path, "hidden file")
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    if path.suffix.lower() in _WANTED:
         return path
     kind, advice = _KIND_OF.get(path.suffix.lower(), ("file that is no picture", ""))
     return LeftOut(path, kind, advice)

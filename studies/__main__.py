@@ -32,6 +32,7 @@ def main() -> int:
         ("stills", _add_stills, _stills),
         ("kernels", _add_kernels, _kernels),
         ("bleeding", _add_bleeding, _bleeding),
+        ("film", _add_film, _film),
     ):
         add(commands)
         run[name] = call
@@ -45,6 +46,21 @@ def main() -> int:
         print("interrupted: what was finished stays", file=sys.stderr)
         return 130
     return 0
+
+
+def _add_film(commands: Any) -> None:
+    film = commands.add_parser("film", help="how much steadier films become, and how near to true color that is")
+    film.add_argument("clips", nargs="+", type=Path, help="films; those named *gray_and_color* show both side by side")
+    film.add_argument("--engine", type=Path, help="an artifact of any render factor; the model that ships if not given")
+    film.add_argument("--frames", type=int, help="the first pictures of each alone")
+    film.add_argument("--json", type=Path, help="write the figures here")
+
+
+def _film(arguments: argparse.Namespace) -> None:
+    from studies.film import study_films
+
+    study = study_films(arguments.clips, arguments.engine, arguments.frames, print)
+    _write(arguments.json, study.as_json())
 
 
 def _add_speed(commands: Any) -> None:

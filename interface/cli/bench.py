@@ -10,7 +10,15 @@ import typer
 from colorrt.bench.building import Backend
 from colorrt.cli.app import MEASURE, app, check_result_file, command, needs, say, write_json
 from colorrt.cli.layout import DefaultGroup
-from colorrt.cli.options import MODEL, RESULTS, DeviceOption, JsonFileOption, ThreadsOption
+from colorrt.cli.options import (
+    MODEL,
+    RESULTS,
+    DeviceOption,
+    EngineOption,
+    JsonFileOption,
+    RenderFactorOption,
+    ThreadsOption,
+)
 from colorrt.contract import HIGHEST_RENDER_FACTOR, Device, Precision
 
 if TYPE_CHECKING:
@@ -25,7 +33,7 @@ bench = typer.Typer(
     help="Measure how fast models are on this machine.\n\nWithout a command, latency runs: 'colorrt bench --rounds 5' "
     "is 'colorrt bench latency --rounds 5'. 'colorrt bench latency --help' shows its options.",
     epilog="colorrt bench\ncolorrt bench --engine fp16.plan --against fp32.plan\n"
-    "colorrt bench factors 8,16,24,35 --weights artistic.pth",
+    "colorrt bench factors 8,16,24,35 --weights artistic.pth\ncolorrt bench film film.mp4",
     rich_markup_mode=None,
 )
 app.add_typer(bench, name="bench", rich_help_panel=MEASURE)
@@ -202,6 +210,37 @@ def factors(
         from colorrt.bench.plots import plot_factors
 
         plot_factors(plot, [report])
+
+
+@command(
+    None,
+    "colorrt bench film film.mp4 --rounds 240",
+    group=bench,
+)
+def film(
+    source: Annotated[Path, typer.Argument(help="The film.", metavar="FILM")],
+    engine: EngineOption = None,
+    render_factor: RenderFactorOption = None,
+    device: DeviceOption = Device.AUTO,
+    threads: ThreadsOption = None,
+    rounds: Annotated[
+        int, typer.Option(min=3, help="Frames from the start.", metavar="N", rich_help_panel=MEASURING)
+    ] = 120,
+    json_file: JsonFileOption = None,
+) -> None:
+    """Measure what a film costs: each stage by itself, then all of them side by side, with the codec's share.
+
+    What is written is thrown away.
+    """
+    check_result_file(json_file, [source])
+    from colorrt.bench.film import film_lines, measure_film
+    from colorrt.runtime.colorizer import Colorizer
+    from colorrt.runtime.film.coloring import FilmSettings
+
+    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads) as colorizer:
+        report = measure_film(colorizer, source, FilmSettings(), rounds)
+    _show(film_lines(report))
+    write_json(json_file, report.as_json())
 
 
 def _check_plot(plot: Path | None) -> None:

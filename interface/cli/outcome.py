@@ -39,15 +39,21 @@ class Report:
         self._path = path
         self._left_out = left_out
         self._written = time.monotonic()
+        self._more: list[dict[str, Any]] = []
         self.results: list[Result] = []
 
     def follow(self, results: Iterable[Result]) -> Iterator[Result]:
         """Note each result, and bring the file up to date now and then."""
         for result in results:
-            self.results.append(result)
-            if time.monotonic() - self._written > REFRESH:
-                self.write()
+            self.note(result, {})
             yield result
+
+    def note(self, result: Result, more: dict[str, Any]) -> None:
+        """Note a result, and what is to be said of it beside what is said of all; bring the file up to date."""
+        self.results.append(result)
+        self._more.append(more)
+        if time.monotonic() - self._written > REFRESH:
+            self.write()
 
     def write(self) -> None:
         """Write the file, whole or not at all. Raises UsageError when that is not possible."""
@@ -62,7 +68,7 @@ class Report:
             part.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
 
     def _rows(self) -> Iterator[dict[str, Any]]:
-        for result in self.results:
+        for result, more in zip(self.results, self._more, strict=True):
             row: dict[str, Any] = {
                 "source": str(result.job.source),
                 "target": str(result.job.target),
@@ -73,7 +79,7 @@ class Report:
             if result.row is not None:
                 full = json.loads(result.row.to_json())
                 row |= {name: full[name] for name in ("source_was", "target_was", "making", "at")}
-            yield row
+            yield row | more
         for one in self._left_out:
             reason = f"{one.kind}; {one.advice}" if one.advice else one.kind
             yield {"source": str(one.path), "target": None, "outcome": "left out", "reason": reason, "seconds": 0.0}

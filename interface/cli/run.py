@@ -1,9 +1,10 @@
-"""`colorrt run`: colorize files, folders and globs."""
+"""`colorrt run`: colorize files, films, folders and globs."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,13 +23,15 @@ from colorrt.cli.options import (
 from colorrt.cli.outcome import Report, count_outcomes, summarize
 from colorrt.cli.progress import Progress
 from colorrt.cli.signals import exit_code, word
-from colorrt.contract import Device, Upsampling
+from colorrt.contract import Device, FilmCodec, Steady, Upsampling
 
 if TYPE_CHECKING:
-    from colorrt.runtime.folder import Result
+    from colorrt.runtime.colorizer import Colorizer
+    from colorrt.runtime.film.coloring import FilmSettings
+    from colorrt.runtime.folder import Result, Settings
     from colorrt.runtime.jobs import Job
 
-SAFETY = "Safety"
+FILMS, SAFETY = "Films", "Safety"
 
 
 @command(
@@ -36,11 +39,12 @@ SAFETY = "Safety"
     "colorrt run photos/ -o out/",
     "colorrt run old.jpg --render-factor 24 --saturation 1.3",
     "colorrt run 'scans/*.tif' --engine artistic-rf35.onnx --report report.json",
+    "colorrt run film.mp4 -o out.mp4",
 )
 def run(
     sources: Annotated[
         list[str],
-        typer.Argument(help="Pictures, folders (searched recursively) or quoted globs.", metavar="PICTURES"),
+        typer.Argument(help="Pictures, films, folders (searched recursively) or quoted globs.", metavar="PICTURES"),
     ],
     engine: EngineOption = None,
     render_factor: RenderFactorOption = None,
@@ -53,7 +57,7 @@ def run(
         typer.Option(
             "-o",
             "--output",
-            help="Folder for the results, or a file name for a single picture.",
+            help="Folder for the results, or a file name for a single picture or film.",
             metavar="PATH",
             show_default="NAME-color.jpg beside each file, FOLDER-color/ beside each folder",
             rich_help_panel=RESULTS,
@@ -123,6 +127,38 @@ def run(
             rich_help_panel=SAFETY,
         ),
     ] = None,
+    steady: Annotated[
+        Steady,
+        typer.Option(
+            help="Keep colors steady from frame to frame. causal: without later frames.", rich_help_panel=FILMS
+        ),
+    ] = Steady.ON,
+    codec: Annotated[FilmCodec, typer.Option(help="Video codec.", rich_help_panel=FILMS)] = FilmCodec.X264,
+    crf: Annotated[
+        int,
+        typer.Option(
+            help="Quality of x264, x265 and av1, 0 to 51: lower is better.", metavar="N", rich_help_panel=FILMS
+        ),
+    ] = 16,
+    preset: Annotated[
+        str, typer.Option(help="Speed of x264 and x265: ultrafast to veryslow.", metavar="NAME", rich_help_panel=FILMS)
+    ] = "veryfast",
+    lossless: Annotated[
+        bool, typer.Option("--lossless", help="x264: keep luma bit for bit.", rich_help_panel=FILMS)
+    ] = False,
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", help="Start here: 90, 1:30 or 0:01:30.", metavar="TIME", rich_help_panel=FILMS),
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Stop here.", metavar="TIME", rich_help_panel=FILMS)] = None,
+    preview: Annotated[
+        Path | None,
+        typer.Option(
+            help="Only write a contact sheet as PNG, one frame per shot, of a single film.",
+            metavar="FILE",
+            rich_help_panel=FILMS,
+        ),
+    ] = None,
     shard: Annotated[
         str | None,
         typer.Option(
@@ -134,16 +170,18 @@ def run(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print a line for each picture.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print errors only.")] = False,
 ) -> None:
-    """Colorize pictures; the luma of each is kept exactly.
+    """Colorize pictures and films; the luma of each is kept exactly.
 
     Only the luma of a color picture (a tinted or sepia scan) is used. Every page of a TIFF is colored; 16-bit TIFF and
     PNG stay 16-bit.
 
+    Films need the extra 'video'. An interrupted film resumes when the same command is run again.
+
     Exit codes: 0 all done, 1 some pictures failed, 2 wrong usage, 3 the model cannot be used.
     """
+    from colorrt.cli.films import FilmChoices, film_settings, parse_time, split_films
     from colorrt.runtime.colorizer import Colorizer
-    from colorrt.runtime.folder import Settings, color_jobs
-    from colorrt.runtime.history import Journals
+    from colorrt.runtime.folder import Settings
     from colorrt.runtime.jobs import plan_jobs, take_shard
     from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
     from colorrt.runtime.searching import LeftOut
@@ -154,32 +192,30 @@ def run(
     jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
     if shard is not None:
         jobs = take_shard(jobs, *_numbers_of(shard))
+    pictures, films = split_films(jobs, folder, codec.value)
+    jobs = [*pictures, *films]
+    choices = FilmChoices(codec.value, crf, preset, lossless, steady.value, parse_time(begin), parse_time(end))
+    chosen = film_settings(choices, saturation) if films else None
     credentials = load_credentials(*sign) if sign else None
-    for path in (report, sheet):
+    for path in (report, sheet, preview):
         check_result_file(path, [job.source for job in jobs], to_be_made=folder)
         _check_no_result(path, jobs)
     written = Report(report, left_out)
     if not quiet:
         announce_compiling()
-    journals = Journals()
-    interrupt: KeyboardInterrupt | None = None
     with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
         colorizer.choose_saturation(saturation)
+        if preview is not None:
+            _write_preview(colorizer, films, preview, saturation)
+            return
         _make_output(folder, jobs)
         settings = Settings(
             saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma, not no_mark, credentials
         )
         if not quiet:
             say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
-        try:
-            with Progress(len(jobs), hidden=quiet, verbose=verbose) as progress:
-                for _ in progress.follow(written.follow(color_jobs(colorizer, jobs, settings, journals))):
-                    """Each is shown and noted as it ends."""
-        except KeyboardInterrupt as caught:
-            interrupt = caught
-        finally:
-            journals.close()
-            written.write()
+        films_too = _FilmWork(films, chosen)
+        interrupt = _color(colorizer, pictures, settings, films_too, written, quiet=quiet, verbose=verbose)
     if interrupt is not None:
         counts = count_outcomes(written.results, len(jobs))
         say(f"{word(interrupt)}: {counts}; nothing is half-written; run the same command again to go on")
@@ -189,6 +225,45 @@ def run(
         _write_sheet(sheet, written.results)
     if not done:
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _FilmWork:
+    """The films of a run; `settings` is None where there are none."""
+
+    jobs: Sequence[Job]
+    settings: FilmSettings | None
+
+
+def _color(
+    colorizer: Colorizer,
+    pictures: Sequence[Job],
+    settings: Settings,
+    films: _FilmWork,
+    report: Report,
+    *,
+    quiet: bool,
+    verbose: bool,
+) -> KeyboardInterrupt | None:
+    """Color the pictures, then the films; the report is written however it ends. Returns what broke it off."""
+    from colorrt.cli.films import color_films, report_of
+    from colorrt.runtime.folder import color_jobs
+    from colorrt.runtime.history import Journals
+
+    journals = Journals()
+    try:
+        with Progress(len(pictures), hidden=quiet, verbose=verbose) as progress:
+            for _ in progress.follow(report.follow(color_jobs(colorizer, pictures, settings, journals))):
+                """Each is shown and noted as it ends."""
+        if films.settings is not None:
+            for one in color_films(colorizer, films.jobs, films.settings, overwrite=settings.overwrite, quiet=quiet):
+                report.note(one.result, report_of(one))
+    except KeyboardInterrupt as interrupt:
+        return interrupt
+    finally:
+        journals.close()
+        report.write()
+    return None
 
 
 def _output_of(output: str | None) -> Path | None:
@@ -222,6 +297,16 @@ def _check_no_result(path: Path | None, jobs: Sequence[Job]) -> None:
     place = path if path.exists() else path.parent
     if place.exists() and not os.access(place, os.W_OK):
         raise UsageError(f"{path}: cannot be written: no permission to write here; choose another name")
+
+
+def _write_preview(colorizer: Colorizer, films: Sequence[Job], path: Path, saturation: float | None) -> None:
+    from colorrt.errors import UsageError
+    from colorrt.runtime.film.preview import write_preview
+
+    if len(films) != 1 or films[0].problem is not None:
+        raise UsageError("--preview is of one film; name just one")
+    shots = write_preview(colorizer, films[0].source, path, saturation)
+    say(f"{shots} shot{'s' if shots != 1 else ''}: {path}", err=False)
 
 
 def _make_output(output: Path | None, jobs: Sequence[Job]) -> None:

@@ -91,6 +91,7 @@ def test_options_of_run_stand_in_groups(colorrt: Command) -> None:
         "Color": ["--saturation", "--upsample"],
         "Results": ["--output", "--quality", "--lossless-luma", "--no-mark", "--sign", "--report", "--sheet"],
         "Safety": ["--overwrite", "--max-pixels", "--shard"],
+        "Films": ["--steady", "--codec", "--crf", "--preset", "--lossless", "--from", "--to", "--preview"],
         "Other": ["--verbose", "--quiet", "--help"],
     }
 
@@ -117,7 +118,7 @@ def test_module_runs_as_the_script_does(tmp_path: Path) -> None:
         ("colorrt ver", {"verify"}),
         ("colorrt run --up", {"--upsample"}),
         ("colorrt run --upsample ", {"guided", "bilinear"}),
-        ("colorrt bench ", {"latency", "factors"}),
+        ("colorrt bench ", {"latency", "factors", "film"}),
         ("colorrt bench --rou", {"--rounds"}),
         ("colorrt bench factors --prec", {"--precision"}),
     ],

@@ -234,18 +234,18 @@ def test_results_above_the_searched_folder_do_not_hide_it() -> None:
 def test_what_a_folder_holds_beside_pictures_is_told_with_its_kind_and_advice() -> None:
     make(
         "in/a.jpg", "in/b.CR2", "in/c.pdf", "in/d.mp4", "in/e.zip", "in/f.psd", "in/g.txt", "in/.h.jpg",
-        "in/.cache/i.jpg", "in/@eaDir/j.jpg", "in/k/l.jpg", "in/.colorrt/journal.jsonl", "in/out/m.jpg",
+        "in/q.ts", "in/.cache/i.jpg", "in/@eaDir/j.jpg", "in/k/l.jpg", "in/.colorrt/journal.jsonl", "in/out/m.jpg",
     )  # fmt: skip
     Path("in/n.jpg").symlink_to("nowhere.jpg")
     Path("in/o").symlink_to("k")
     os.mkfifo("in/p.jpg")
     heard: list[LeftOut] = []
     jobs = plan_jobs(["in"], Path("in/out"), on_left_out=heard.append)
-    assert set(pairs(jobs)) == {"in/a.jpg", "in/k/l.jpg"}
+    assert set(pairs(jobs)) == {"in/a.jpg", "in/d.mp4", "in/k/l.jpg"}
     assert {str(one.path): one.kind for one in heard} == {
         "in/b.CR2": "camera RAW",
         "in/c.pdf": "PDF",
-        "in/d.mp4": "film",
+        "in/q.ts": "film, or a program",
         "in/e.zip": "archive",
         "in/f.psd": "picture of another format",
         "in/g.txt": "file that is no picture",
@@ -316,7 +316,6 @@ def test_folders_nest_deeper_than_python_recurses() -> None:
     [
         ("a.nef", "'camera RAW'; develop it first"),
         ("a.pdf", "'PDF'; export its pages as pictures"),
-        ("a.mov", "'film'; take its frames out"),
         ("a.zip", "'archive'; unpack it first"),
     ],
 )

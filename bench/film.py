@@ -1,0 +1,166 @@
+"""What a film costs: each stage for itself on one thread, and the whole passage with all that runs side by side."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from colorrt.bench.machine import describe_machine, title_of
+from colorrt.bench.timing import Times, summarize_times
+from colorrt.errors import PictureError
+from colorrt.kernels import thread_limit
+from colorrt.kernels.film import see_film
+from colorrt.kernels.steadiness import Steadiness
+from colorrt.kernels.steady import WINDOW, Steadied, Steadier
+from colorrt.runtime.colorizer import Square
+from colorrt.runtime.film.coloring import FilmPlan, FilmSettings, color_film, plan_film
+from colorrt.runtime.film.decoding import Decoder
+from colorrt.runtime.film.encoding import PieceEncoder, fill_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from colorrt.runtime.colorizer import Colorizer
+    from colorrt.runtime.film.decoding import Picture
+
+CODEC = ("decode", "encode")
+"""Stages that are the codec's; its own threads may run them side by side."""
+
+
+@dataclass(frozen=True)
+class FilmReport:
+    """What was measured of a film.
+
+    `stages`: ms of a picture, by the host clock; those of ours on one thread, the network and the codec on the threads
+    that they take. `pictures`: how many the whole passage colored, `seconds`: what it took.
+    """
+
+    film: str
+    width: int
+    height: int
+    model: str
+    render_factor: int
+    codec: str
+    stages: dict[str, Times]
+    pictures: int
+    seconds: float
+    machine: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as `json.dumps` takes it."""
+        return asdict(self)
+
+    @property
+    def own_ms(self) -> float:
+        """The sum of what is neither codec nor network, ms of a picture."""
+        return sum(times.p50_ms for name, times in self.stages.items() if name not in (*CODEC, "network"))
+
+
+def measure_film(colorizer: Colorizer, film: Path, settings: FilmSettings, pictures: int) -> FilmReport:
+    """Measure the first `pictures` of a film; what is written is thrown away.
+
+    Raises PictureError for films that cannot be colored, or of fewer than three pictures.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "film.mp4"
+        plan = plan_film(colorizer, film, target, settings)
+        # Loads kernels, fills caches.
+        _measure_stages(colorizer, plan, WINDOW + 2)
+        stages = _measure_stages(colorizer, plan, pictures)
+        part = replace(settings, end=float(pictures / plan.facts.rate))
+        begun = time.perf_counter()
+        result = color_film(colorizer, plan_film(colorizer, film, target, part), part)
+        taken = time.perf_counter() - begun
+    facts, contract = plan.facts, colorizer.contract
+    return FilmReport(
+        film.name,
+        facts.width,
+        facts.height,
+        contract.model,
+        colorizer.render_factor,
+        settings.coding.codec,
+        stages,
+        result.frames,
+        taken,
+        describe_machine(),
+    )
+
+
+def _measure_stages(colorizer: Colorizer, plan: FilmPlan, pictures: int) -> dict[str, Times]:
+    facts, taken = (
+        plan.facts,
+        {name: list[float]() for name in ("decode", "see", "network", "steady", "score", "render", "encode")},
+    )
+
+    @contextmanager
+    def timed(name: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        taken[name].append(1000 * (time.perf_counter() - begun))
+
+    steadier, steadiness = Steadier(colorizer.size), Steadiness()
+    encoder = PieceEncoder(plan.output, plan.tags)
+    waiting: deque[Picture] = deque()
+    decoded = islice(Decoder(facts, plan.span).pictures(), pictures)
+
+    def write(steadied: Steadied) -> None:
+        with timed("score"):
+            steadiness.add(steadied)
+        with timed("render"):
+            layout, saturation = facts.layout, colorizer.choose_saturation(None)
+            frame = fill_frame(waiting.popleft(), layout, plan.output, steadied.chroma, saturation, steadied.luma)
+        with timed("encode"):
+            encoder.add(frame)
+
+    with thread_limit(1):
+        while True:
+            with timed("decode"):
+                picture = next(decoded, None)
+            if picture is None:
+                break
+            with timed("see"):
+                small = see_film(picture.luma, colorizer.size, facts.coding)
+            with timed("network"):
+                chroma = colorizer.guess([Square(picture.luma, small)])[0]
+            waiting.append(picture)
+            with timed("steady"):
+                due = steadier.push(small, chroma)
+            for steadied in due:
+                write(steadied)
+        for steadied in steadier.flush():
+            write(steadied)
+    with timed("encode"):
+        deque(encoder.finish(), maxlen=0)
+    if len(taken["see"]) < 3:
+        raise PictureError(f"{facts.path}: it has too few pictures to measure; take a longer film")
+    return {name: summarize_times(times) for name, times in taken.items()}
+
+
+def film_lines(report: FilmReport) -> list[str]:
+    """Return the report as a table, line by line."""
+    whole = sum(times.p50_ms for times in report.stages.values())
+    codec = sum(report.stages[name].p50_ms for name in CODEC)
+    lines = [
+        f"{report.film}: {report.width} x {report.height}, {report.model}, render factor {report.render_factor}, "
+        f"{report.codec}",
+        title_of(report.machine),
+        "",
+        "one picture, stage after stage; ms by the host clock: p50 / p90, and the share of all",
+    ]
+    lines += [
+        f"{name:<8}  {times.p50_ms:7.2f} / {times.p90_ms:7.2f}  {times.p50_ms / whole:4.0%}"
+        for name, times in report.stages.items()
+    ]
+    return [
+        *lines,
+        f"neither codec nor network: {report.own_ms:.2f} ms on one thread; codec: {codec / whole:.0%} of all",
+        "",
+        f"the whole passage, side by side: {report.pictures} pictures in {report.seconds:.1f} s, "
+        f"{report.pictures / report.seconds:.1f} a second",
+    ]

@@ -1,0 +1,214 @@
+"""The films among what `colorrt run` was given: each colored in turn, with a bar, its notes and its scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from colorrt.cli.app import say
+from colorrt.errors import ColorrtError, ModelError, UsageError
+
+if TYPE_CHECKING:
+    from colorrt.runtime.colorizer import Colorizer
+    from colorrt.runtime.film.coloring import FilmResult, FilmSettings, FilmStep
+    from colorrt.runtime.folder import Result
+    from colorrt.runtime.jobs import Job
+
+
+@dataclass(frozen=True)
+class FilmOutcome:
+    """What became of a film: the result as pictures have it, and what is to be known of it as a film."""
+
+    result: Result
+    film: FilmResult | None
+
+
+@dataclass(frozen=True)
+class FilmChoices:
+    """What was asked of films; `begin`, `end`: seconds."""
+
+    codec: str
+    crf: int
+    preset: str
+    lossless: bool
+    steady: str
+    begin: float | None
+    end: float | None
+
+
+def film_settings(choices: FilmChoices, saturation: float | None) -> FilmSettings:
+    """Return how films are colored. Raises UsageError for impossible settings."""
+    from colorrt.runtime.film.codecs import FilmCoding
+    from colorrt.runtime.film.coloring import FilmSettings
+
+    coding = FilmCoding(choices.codec, choices.crf, choices.lossless, choices.preset)
+    return FilmSettings(coding, saturation, choices.steady, choices.begin, choices.end)
+
+
+def parse_time(text: str | None) -> float | None:
+    """Return seconds from "90", "1:30", "0:01:30.5"; None for None. Raises UsageError for anything else."""
+    if text is None:
+        return None
+    parts = text.split(":")
+    try:
+        numbers = [float(part) for part in parts]
+        if len(parts) > 3 or not all(math.isfinite(number) and number >= 0 for number in numbers):
+            raise ValueError
+    except ValueError:
+        raise UsageError(f"{text!r} is no time; write seconds, minutes:seconds or hours:minutes:seconds") from None
+    seconds = 0.0
+    for number in numbers:
+        seconds = 60 * seconds + number
+    return seconds
+
+
+def show_time(seconds: float) -> str:
+    """Return seconds as 0:01:30."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def split_films(jobs: Sequence[Job], output: Path | None, codec: str) -> tuple[list[Job], list[Job]]:
+    """Part films from pictures; give the films' outputs the suffix of a container that fits, unless one was named."""
+    from colorrt.runtime.film.suffixes import film_suffix, is_film
+    from colorrt.runtime.jobs import Names
+
+    pictures = [job for job in jobs if not is_film(job.source)]
+    films = [
+        job
+        if job.target == output
+        else replace(job, target=job.target.with_suffix(film_suffix(job.target.suffix, codec)))
+        for job in jobs
+        if is_film(job.source)
+    ]
+    return pictures, Names(job.source for job in jobs).settle(films)
+
+
+def color_films(
+    colorizer: Colorizer, jobs: Sequence[Job], settings: FilmSettings, *, overwrite: bool, quiet: bool
+) -> Iterator[FilmOutcome]:
+    """Color films one after the other; one that fails does not stop the others."""
+    from colorrt.runtime.folder import Outcome, Result
+    from colorrt.runtime.history import Skip
+    from colorrt.runtime.jobs import exists
+
+    for job in jobs:
+        if job.problem is not None:
+            yield FilmOutcome(Result(job, Outcome.FAILED, f"{job.source}: {job.problem}"), None)
+        elif exists(job.target) and not overwrite:
+            yield FilmOutcome(Result(job, Outcome.SKIPPED, f"{job.target} exists", skip=Skip.FOREIGN), None)
+        else:
+            yield _color(colorizer, job, settings, quiet=quiet)
+
+
+def _color(colorizer: Colorizer, job: Job, settings: FilmSettings, *, quiet: bool) -> FilmOutcome:
+    from colorrt.errors import BackendError
+    from colorrt.runtime.film.coloring import color_film, plan_film
+    from colorrt.runtime.folder import Outcome, Result, make_folder
+
+    try:
+        make_folder(job.target.parent)
+        plan = plan_film(colorizer, job.source, job.target, settings)
+        if not quiet:
+            _tell_plan(plan, settings)
+        with _FilmProgress(job.source.name, hidden=quiet) as progress:
+            film = color_film(colorizer, plan, settings, progress.advance)
+    except ModelError as error:
+        if not isinstance(error, BackendError):
+            raise
+        return FilmOutcome(Result(job, Outcome.FAILED, f"{job.source}: {error}"), None)
+    except ColorrtError as error:
+        return FilmOutcome(Result(job, Outcome.FAILED, str(error)), None)
+    if not quiet:
+        _tell_result(film)
+    return FilmOutcome(Result(job, Outcome.DONE, None, film.seconds), film)
+
+
+def _tell_plan(plan: Any, settings: FilmSettings) -> None:
+    name = plan.facts.path.name
+    for line in plan.carried.lost:
+        say(f"{name}: {line}")
+    if not settings.coding.keeps_luma:
+        codec = settings.coding.codec
+        say(f"{name}: {codec} is lossy, luma too; --lossless (x264) or --codec ffv1 keep luma bit for bit")
+    if plan.state.stale:
+        say(f"{name}: what an earlier run left is of another film or other settings; starting anew")
+    elif plan.state.progress.frames:
+        say(f"{name}: going on after {plan.state.progress.frames} pictures that are done")
+
+
+def _tell_result(film: FilmResult) -> None:
+    pace = (film.frames - film.resumed) / film.seconds if film.seconds else 0.0
+    shots = f" in {film.shots} shot{'s' if film.shots != 1 else ''}" if film.raw is not None else ""
+    say(f"{film.source.name}: {film.frames} pictures{shots}, {pace:.1f} a second")
+    if film.raw is not None and film.steadied is not None:
+        raw, steadied = film.raw, film.steadied
+        say(
+            f"{film.source.name}: steadiness, guessed and then steadied (less is steadier): "
+            f"F {raw.flicker:.3f} -> {steadied.flicker:.3f}, W {raw.warp:.2f} -> {steadied.warp:.2f}, "
+            f"CDC over gray {1000 * raw.cdc:.3f} -> {1000 * steadied.cdc:.3f} thousandths, "
+            f"chroma {raw.chroma:.2f} -> {steadied.chroma:.2f}"
+        )
+    for line in film.notes:
+        if "damaged" in line or "no time" in line:
+            say(f"{film.source.name}: {line}")
+
+
+def report_of(outcome: FilmOutcome) -> dict[str, Any]:
+    """Return what a report says of a film beside what it says of pictures."""
+    film = outcome.film
+    if film is None:
+        return {}
+    from dataclasses import asdict
+
+    return {
+        "frames": film.frames,
+        "shots": film.shots,
+        "resumed": film.resumed,
+        "scores": None
+        if film.raw is None or film.steadied is None
+        else {"raw": asdict(film.raw), "steadied": asdict(film.steadied)},
+        "notes": list(film.notes),
+    }
+
+
+class _FilmProgress:
+    """A bar with the time of the current picture, pictures a second and the time left."""
+
+    def __init__(self, name: str, *, hidden: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[state]}", markup=False),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=hidden or not console.is_terminal,
+        )
+        self._task = self._bar.add_task(name[:32], total=None, state="")
+        self._begun = False
+
+    def __enter__(self) -> _FilmProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def advance(self, step: FilmStep) -> None:
+        """Show how far the film is."""
+        if not self._begun:
+            # What an earlier run did took no time now.
+            self._begun = True
+            self._bar.update(self._task, total=step.total and max(step.total - step.resumed, 1))
+        speed = self._bar.tasks[0].speed
+        pace = f"{speed:.1f} pictures/s" if speed else ""
+        state = f"{show_time(step.seconds)}  {step.frames}/{step.total or '?'}  {pace}"
+        self._bar.update(self._task, completed=step.frames - step.resumed, state=state)
