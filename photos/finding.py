@@ -169,7 +169,7 @@ def _read_shard(source: Path, hold: bool) -> Iterator[Entry]:
 
 def _describe_damage(source: Path, error: BaseException) -> str:
     return (
-        f"{source}: no tar shard, or a damaged one ({_first_line(error)}); "
+        f"{source}: not a tar archive, or a damaged one ({_first_line(error)}); "
         "give a folder of photographs or pack it again"
     )
 

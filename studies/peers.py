@@ -85,7 +85,7 @@ def check_checkout(plan: PeerPlan) -> Path:
     """Return the weights file in the checkout. Raises UsageError or BackendError that says what it lacks."""
     checkout = plan.checkout
     if plan.model not in WEIGHTS:
-        raise UsageError(f"DeOldify has no image model {plan.model!r}; take one of {', '.join(WEIGHTS)}")
+        raise UsageError(f"DeOldify has no image model {plan.model!r}; choose one of {', '.join(WEIGHTS)}")
     if not checkout.is_dir():
         raise UsageError(f"{checkout}: there is no such folder; name a clone of DeOldify's repository")
     lacking = [name for name in ("__init__.py", "visualize.py") if not (checkout / "deoldify" / name).is_file()]

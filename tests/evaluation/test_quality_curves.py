@@ -79,7 +79,7 @@ def test_plot_is_written_as_a_png(tmp_path: Path) -> None:
 
 def test_missing_matplotlib_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(BackendError, match=r"pip install 'colorrt\[bench\]'"):
+    with pytest.raises(BackendError, match=r"pip install 'colorrt\[eval\]'"):
         write_curves(tmp_path / "curves.png", {"ours": POINTS})
     assert list(tmp_path.iterdir()) == []
 

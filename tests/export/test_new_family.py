@@ -125,7 +125,7 @@ def test_network_without_attention_needs_no_memory_for_it(weights: Path, monkeyp
         available = 1_000_000
 
     monkeypatch.setattr(memory.psutil, "virtual_memory", Little)
-    with pytest.raises(ExportError, match=r"to export and 0\.0 GB are free; take a smaller --render-factor or"):
+    with pytest.raises(ExportError, match=r"to export and 0\.0 GB are free; use a smaller --render-factor or"):
         check_memory(network, 64, None)
 
 

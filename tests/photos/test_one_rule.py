@@ -101,7 +101,7 @@ def test_damaged_shard_is_told_where_someone_listens_and_raised_where_not(tree: 
     names = [entry.name for entry in find_entries([tree], on_skip=said.append)]
     assert names == [name for name in NAMES if not name.startswith("below/shard.tar")]
     assert len(said) == 1
-    assert said[0].startswith(f"{shard}: no tar shard, or a damaged one")
+    assert said[0].startswith(f"{shard}: not a tar archive, or a damaged one")
     with pytest.raises(DamagedShardError):
         find_entries([tree])
     with pytest.raises(PictureError, match=r"shard\.tar is cut off or damaged"):

@@ -190,7 +190,7 @@ def test_folder_without_the_files_of_a_recipe_is_taken_whole(tiny_recipe: Recipe
 
 
 def test_device_that_is_not_there_is_refused(tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no device 'tpu'"):
+    with pytest.raises(UsageError, match="device 'tpu' is unknown"):
         train(tiny_recipe, album, tmp_path, device="tpu")
     if not torch.cuda.is_available():
         with pytest.raises(BackendError, match="no CUDA device"):

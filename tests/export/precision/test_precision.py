@@ -270,7 +270,7 @@ def test_answers_that_are_not_finite_are_refused(lumas: list[np.ndarray]) -> Non
 
 def test_fp16_graph_given_again_is_refused(lumas: list[np.ndarray]) -> None:
     half = to_half(network(), lumas)
-    with pytest.raises(ExportError, match="FP16 already"):
+    with pytest.raises(ExportError, match="already FP16"):
         to_half(half.model, lumas)
 
 
