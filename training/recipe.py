@@ -56,7 +56,7 @@ class LossRecipe:
     rarity: float = 0.0
     """A pixel of chroma c counts 1 + rarity x |c|."""
     hue_rarity: float = 0.0
-    """With `rarity`: how much more of it rare hues get, 0 (none) to 1 (the inverse of their share); see
+    """With `rarity`: how much more of it rare hues get, 0 (none) to 1 (as many times as they are rarer); see
     `colorrt.training.hues`."""
     coarse: float = 0.0
     coarse_pixel: str = "l1"
@@ -77,7 +77,7 @@ class LossRecipe:
     view_sizes: tuple[int, ...] = (128,)
     """Sizes that second looks are drawn from, in pixels, multiples of 16."""
     consistency: float = 0.0
-    """With `view_share`: weight of the mean change of chroma between both looks."""
+    """With `view_share`: weight of the change of chroma between both looks, against the spread of its colors."""
     bins_weight: float = 0.0
     """Of the cross-entropy over colors; "lite" learns it beside its own head, "lite-bins" by its head."""
     knowledge: float = 0.0

@@ -22,6 +22,8 @@ SMALLEST = 0.75
 """The least part of each side that a second look shows."""
 FEWEST = 4
 """Squares in a second look: batch norm learns from them too."""
+LEAST_SPREAD = 1e-3
+"""In the units of chroma: a network that guesses gray everywhere is not divided by nothing."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,17 @@ def take_view(luma: Tensor, share: float, sizes: Sequence[int], aging: str, gene
 
 
 def consistency_loss(first: Tensor, second: Tensor) -> Tensor:
-    """Mean change of chroma between two looks at the same cut (M x 2 x h x w, M x 2 x v x v), a scalar.
+    """Change of chroma between two looks at the same cut (M x 2 x h x w, M x 2 x v x v), against its spread, a scalar.
 
-    They are compared at the smaller size of both, each side for itself; the gradient goes through both. Only together
-    with a supervised loss: alone, gray everywhere would be best.
+    They are compared at the smaller size of both, each side for itself; the gradient goes through both. The spread is
+    the mean distance of chroma from its mean over each picture: neither fading nor a tint over everything makes looks
+    agree. Networks found both when the change was taken as it is, and as a part of all chroma.
     """
     common = (min(first.shape[2], second.shape[2]), min(first.shape[3], second.shape[3]))
-    return (F.adaptive_avg_pool2d(first, common) - F.adaptive_avg_pool2d(second, common)).abs().mean()
+    one, other = F.adaptive_avg_pool2d(first, common), F.adaptive_avg_pool2d(second, common)
+    spread = (_spread(one) + _spread(other)) / 2
+    return (one - other).abs().mean() / spread.clamp_min(LEAST_SPREAD)
+
+
+def _spread(chroma: Tensor) -> Tensor:
+    return (chroma - chroma.mean(dim=(2, 3), keepdim=True)).abs().mean()

@@ -30,12 +30,12 @@ def test_hue_is_a_part_of_the_circle_whatever_the_strength(degrees: float, stren
 
 
 def test_rare_hue_weighs_more_and_power_says_how_much_more() -> None:
-    # Middles of two hues far apart, one with nine times the chroma of the other.
-    photographs = [colored(7.5, 0.2, 900), colored(187.5, 0.2, 100)]
+    # Middles of two hues far apart, one with seven times the chroma of the other.
+    photographs = [colored(7.5, 0.2, 700), colored(187.5, 0.2, 100)]
     common, rare = (int(hue_of(one)[0, 0, 0]) for one in photographs)
     for power in (0.5, 1.0):
         weights = hue_weights(photographs, power)
-        assert float(weights[rare] / weights[common]) == pytest.approx(9**power, rel=1e-4)
+        assert float(weights[rare] / weights[common]) == pytest.approx(7**power, rel=1e-4)
     torch.testing.assert_close(hue_weights(photographs, 0.0), torch.ones(HUES))
 
 
@@ -45,9 +45,10 @@ def test_weights_follow_chroma_and_not_pixels() -> None:
     assert float(few_but_strong[first]) == pytest.approx(float(few_but_strong[second]), rel=1e-4)
 
 
-def test_hue_that_is_never_seen_weighs_no_more_than_allowed() -> None:
+def test_commonest_hue_weighs_one_and_one_never_seen_no_more_than_allowed() -> None:
     weights = hue_weights([colored(7.5, 0.2, 10)], 1.0)
-    assert float(weights.max()) == MOST
+    assert int(weights.argmin()) == int(hue_of(colored(7.5, 1.0, 1)))
+    assert (float(weights.min()), float(weights.max())) == (1.0, MOST)
 
 
 def test_every_pixel_has_the_weight_of_its_own_hue() -> None:
