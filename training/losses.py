@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from colorrt.training.hues import hue_weight
+
 
 def distance(guess: Tensor, truth: Tensor, kind: str, knee: float) -> Tensor:
     """Distance per value of two tensors of equal shape. `kind`: "l1", "l2" (squared) or "huber".
@@ -25,12 +27,14 @@ def pixel_loss(guess: Tensor, truth: Tensor, weight: Tensor | None, kind: str, k
     return loss.mean() if weight is None else (weight * loss).mean()
 
 
-def rarity_weight(chroma: Tensor, rarity: float) -> Tensor:
-    """Weight of each pixel, 1 + rarity x |chroma| (N x 2 x S x S -> N x 1 x S x S).
+def rarity_weight(chroma: Tensor, rarity: float, hues: Tensor | None = None) -> Tensor:
+    """Weight of each pixel, 1 + rarity x |chroma| x weight of its hue (N x 2 x S x S -> N x 1 x S x S).
 
-    Most of every photograph is nearly gray; without it the saturated rest hardly counts.
+    Most of every photograph is nearly gray; without it the saturated rest hardly counts. `hues`: see
+    `colorrt.training.hues`; None weighs them alike.
     """
-    return 1 + rarity * chroma.square().sum(1, keepdim=True).sqrt()
+    strength = chroma.square().sum(1, keepdim=True).sqrt()
+    return 1 + rarity * (strength if hues is None else strength * hue_weight(chroma, hues))
 
 
 def coarse_loss(guess: Tensor, truth: Tensor, kind: str, knee: float, side: int = 8) -> Tensor:

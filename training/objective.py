@@ -24,19 +24,21 @@ from colorrt.training.losses import (
 )
 from colorrt.training.networks import Trainee
 from colorrt.training.recipe import LossRecipe
+from colorrt.training.views import View, consistency_loss, take_view
 
 
 @dataclass(frozen=True)
 class Lesson:
     """One batch on the device: clean luma (N x 1 x S x S), clean chroma (N x 2 x S x S), and luma as it is seen.
 
-    `noisy`: the seen luma under noise, for the stability term; None without it.
+    `noisy`: the seen luma under noise, for the stability term; None without it. `view`: a second look at some of it.
     """
 
     luma: Tensor
     chroma: Tensor
     seen: Tensor
     noisy: Tensor | None
+    view: View | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Answer:
     guess: Tensor
     scores: Tensor | None
     noisy_chroma: Tensor | None
+    viewed: Tensor | None = None
+    """Chroma guessed for the lesson's view, where the decoder ends."""
 
 
 def prepare(squares: Any, aging: str, loss: LossRecipe, generator: torch.Generator, device: torch.device) -> Lesson:
@@ -60,7 +64,14 @@ def prepare(squares: Any, aging: str, loss: LossRecipe, generator: torch.Generat
     if aging != "none":
         seen = age(luma, generator) if aging == "old" else speckle(luma, generator)
     noisy = add_noise(seen, loss.stability_noise, generator) if loss.stability else None
-    return Lesson(luma.to(device), chroma.to(device), seen.to(device), None if noisy is None else noisy.to(device))
+    view = take_view(luma, loss.view_share, loss.view_sizes, aging, generator) if loss.view_share else None
+    return Lesson(
+        luma.to(device),
+        chroma.to(device),
+        seen.to(device),
+        None if noisy is None else noisy.to(device),
+        None if view is None else view.to(device),
+    )
 
 
 class Objective:
@@ -82,6 +93,8 @@ class Objective:
     ) -> None:
         self.recipe, self.trainee, self.features, self.side, self.weights = recipe, trainee, features, side, weights
         self.twin = twin
+        self.hues: Tensor | None = None
+        """Weights of hues, once they are known; see `colorrt.training.hues`."""
         self.matrix = chroma_matrix().reshape(2, 3, 1, 1).to(device)
         # VGG's features are of the size that the published weights of the terms were chosen for.
         self.relative = recipe.features != "none" and features is not None and not hasattr(features, "features")
@@ -90,6 +103,8 @@ class Objective:
         """Run the network, once for the seen luma and its noisy double together."""
         count = len(lesson.seen)
         seen = lesson.seen if lesson.noisy is None else torch.cat([lesson.seen, lesson.noisy])
+        # Before the squares themselves: side heads and twins keep what the network saw last.
+        viewed = None if lesson.view is None else self._guess(lesson.view.seen)[0]
         guess, scores = self._guess(seen)
         if self.trainee.space == "chroma":
             network = self.trainee.network
@@ -98,7 +113,8 @@ class Objective:
         else:
             chroma, rgb = self.chroma_of(guess), guess[:count]
         noisy = None if lesson.noisy is None else chroma[count:]
-        return Answer(chroma[:count], rgb, guess[:count], None if scores is None else scores[:count].float(), noisy)
+        known = None if scores is None else scores[:count].float()
+        return Answer(chroma[:count], rgb, guess[:count], known, noisy, viewed)
 
     def _guess(self, seen: Tensor) -> tuple[Tensor, Tensor | None]:
         network = self.trainee.network
@@ -118,11 +134,12 @@ class Objective:
         reduction = lesson.chroma.shape[-1] // answer.guess.shape[-1]
         true_chroma = nn.functional.avg_pool2d(lesson.chroma, reduction)
         truth = true_chroma if trainee.space == "chroma" else trainee.normalize(lesson.luma, true_chroma)
-        weight = rarity_weight(true_chroma, recipe.rarity) if recipe.rarity else None
-        terms = {"pixel": recipe.pixel_weight * pixel_loss(answer.guess, truth, weight, recipe.pixel, recipe.knee)}
+        terms = {"pixel": recipe.pixel_weight * self._pixel_loss(answer.guess, truth, true_chroma)}
         if recipe.coarse:
             side = min(max(1, recipe.coarse_side // reduction), answer.guess.shape[-1])
             terms["coarse"] = recipe.coarse * coarse_loss(answer.guess, truth, recipe.coarse_pixel, recipe.knee, side)
+        if lesson.view is not None and answer.viewed is not None:
+            terms |= self._view_terms(lesson, lesson.view, answer.guess, answer.viewed)
         if self.features is not None:
             with torch.no_grad():
                 wanted = self.features(trainee.normalize(lesson.luma, lesson.chroma))
@@ -135,6 +152,21 @@ class Objective:
         if answer.scores is not None and recipe.bins_weight and self.weights is not None:
             colors = self.colors()
             terms["bins"] = recipe.bins_weight * bins_loss(answer.scores, lesson.chroma, colors, self.weights)
+        return terms
+
+    def _pixel_loss(self, guess: Tensor, truth: Tensor, true_chroma: Tensor) -> Tensor:
+        recipe = self.recipe
+        weight = rarity_weight(true_chroma, recipe.rarity, self.hues) if recipe.rarity else None
+        return pixel_loss(guess, truth, weight, recipe.pixel, recipe.knee)
+
+    def _view_terms(self, lesson: Lesson, view: View, guess: Tensor, viewed: Tensor) -> dict[str, Tensor]:
+        """Terms of a second look: it is learned from as the squares are, and it must agree with the first."""
+        size = lesson.chroma.shape[-1]
+        truth = nn.functional.adaptive_avg_pool2d(view.cut(lesson.chroma, size), (viewed.shape[2], viewed.shape[3]))
+        part = len(viewed) / len(guess)
+        terms = {"view": part * self.recipe.pixel_weight * self._pixel_loss(viewed, truth, truth)}
+        if self.recipe.consistency:
+            terms["consistency"] = self.recipe.consistency * consistency_loss(view.cut(guess, size), viewed)
         return terms
 
     def colors(self) -> Tensor:

@@ -54,6 +54,10 @@ class LossRecipe:
     knee: float = 0.05
     """Where huber turns from quadratic to linear."""
     rarity: float = 0.0
+    """A pixel of chroma c counts 1 + rarity x |c|."""
+    hue_rarity: float = 0.0
+    """With `rarity`: how much more of it rare hues get, 0 (none) to 1 (as many times as they are rarer); see
+    `colorrt.training.hues`."""
     coarse: float = 0.0
     coarse_pixel: str = "l1"
     coarse_side: int = 8
@@ -67,6 +71,13 @@ class LossRecipe:
     stability: float = 0.0
     stability_noise: float = 0.0
     """Highest standard deviation of the noise, in the units of luma."""
+    view_share: float = 0.0
+    """Of lite, compared at the decoder: share of each batch's work spent on a second look at its squares, in another
+    cut and size, mirrored, aged anew; they are learned from as well. See `colorrt.training.views`."""
+    view_sizes: tuple[int, ...] = (128,)
+    """Sizes that second looks are drawn from, in pixels, multiples of 16."""
+    consistency: float = 0.0
+    """With `view_share`: weight of the change of chroma between both looks, against the spread of its colors."""
     bins_weight: float = 0.0
     """Of the cross-entropy over colors; "lite" learns it beside its own head, "lite-bins" by its head."""
     knowledge: float = 0.0

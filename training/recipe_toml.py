@@ -150,6 +150,9 @@ def _check(recipe: Recipe) -> None:
     _rule(
         0 <= optimizer.second_beta < 1, f"optimizer: second_beta = {optimizer.second_beta} is not at least 0, below 1"
     )
+    _rule(0 <= loss.hue_rarity <= 1, f"loss: hue_rarity = {loss.hue_rarity} is not from 0 to 1")
+    _rule(loss.hue_rarity == 0 or loss.rarity > 0, "loss: hue_rarity weighs rarity, which is not given")
+    _check_views(loss)
     _rule(0 < loss.rebalance <= 1, f"loss: rebalance = {loss.rebalance} is not above 0 and at most 1")
     _check_critic(recipe.critic)
     for name in ("bins_weight", "knowledge"):
@@ -164,6 +167,20 @@ def _check(recipe: Recipe) -> None:
         rates = ((stage.encoder_rate, optimizer.encoder_rate), (stage.decoder_rate, optimizer.decoder_rate))
         learns = any((asked if own < 0 else own) > 0 for own, asked in rates)
         _rule(learns or stage.kind == "critic", "stage in which nothing would learn: its rates are all zero")
+
+
+def _check_views(loss: LossRecipe) -> None:
+    _rule(0 <= loss.view_share <= 1, f"loss: view_share = {loss.view_share} is not from 0 to 1")
+    _rule(
+        loss.view_share == 0 or loss.compared_at == "decoder",
+        'loss: view_share is for lite, with compared_at = "decoder"',
+    )
+    _rule(loss.consistency == 0 or loss.view_share > 0, "loss: consistency compares views, and view_share is 0")
+    sizes = loss.view_sizes
+    _rule(
+        bool(sizes) and all(size >= 16 and size % 16 == 0 for size in sizes),
+        f"loss: view_sizes = {list(sizes)} are not multiples of 16",
+    )
 
 
 def _check_critic(critic: CriticRecipe) -> None:

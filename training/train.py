@@ -23,6 +23,7 @@ from colorrt.training.critic import Critic
 from colorrt.training.data import GIGABYTE, Album, Batch, Plan, cut_batches, prefetch
 from colorrt.training.devices import choose_device, mixed_precision
 from colorrt.training.features import make_features
+from colorrt.training.hues import hue_weights
 from colorrt.training.interrupts import interruptible
 from colorrt.training.knowledge import make_twin
 from colorrt.training.listing import Shelf
@@ -287,14 +288,19 @@ def _set_modes(state: State, recipe: Recipe) -> None:
 
 
 def _weigh_colors(state: State, desk: Desk, album: Album, stage: Stage) -> None:
-    """Learn from some of the photographs how often each color occurs, once in a training."""
+    """Learn from some of the photographs how often each hue occurs, and once in a training each color of the bins."""
     loss = desk.recipe.loss
-    if not loss.bins_weight:
-        return
-    if state.color_weights is None:
+    classified = loss.bins_weight > 0
+    if loss.hue_rarity or (classified and state.color_weights is None):
         squares = whole_squares(album, WEIGHING_SIZE, WEIGHING_PHOTOS)
-        samples = (split(part)[1] for part in torch.split(squares, stage.batch))
-        state.color_weights = color_weights(samples, desk.objective.colors(), loss.rebalance)
+        samples = [split(part)[1] for part in torch.split(squares, stage.batch)]
+        if loss.hue_rarity:
+            desk.objective.hues = hue_weights(samples, loss.hue_rarity).to(desk.device)
+        if classified and state.color_weights is None:
+            state.color_weights = color_weights(samples, desk.objective.colors(), loss.rebalance)
+    if not classified:
+        return
+    assert state.color_weights is not None
     desk.objective.weights = state.color_weights.to(desk.device)
 
 

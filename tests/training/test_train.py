@@ -195,6 +195,24 @@ def test_colors_can_be_classified(bins: str, tiny_recipe: Recipe, album: Path, t
     assert "bins=" in (tmp_path / "log.csv").read_text(encoding="utf-8")
 
 
+def test_rare_hues_and_second_looks_are_learned_from(tiny_recipe: Recipe, album: Path, tmp_path: Path) -> None:
+    loss = replace(
+        tiny_recipe.loss,
+        hue_rarity=0.5,
+        compared_at="decoder",
+        view_share=0.5,
+        view_sizes=(16, 48),
+        consistency=0.5,
+    )
+    network = replace(tiny_recipe.network, width=0, widths=(24, 16), inner=8)
+    recipe = replace(tiny_recipe, network=network, loss=loss, stages=tiny_recipe.stages[:1])
+    train(recipe, album, tmp_path / "weighed", progress=silent())
+    train(replace(recipe, loss=replace(loss, hue_rarity=0.0)), album, tmp_path / "alike", progress=silent())
+    logs = [(tmp_path / run / "log.csv").read_text(encoding="utf-8") for run in ("weighed", "alike")]
+    assert all("view=" in log and "consistency=" in log for log in logs)
+    assert logs[0] != logs[1]
+
+
 class PowerCutError(Exception):
     """Stands for a power cut after a saved step."""
 
