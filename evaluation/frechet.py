@@ -55,7 +55,7 @@ def frechet_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return max(0.0, distance)
 
 
-class Judge:
+class FeatureExtractor:
     """Features of pictures by EfficientNet-Lite0 with its published ImageNet weights.
 
     Raises BackendError, with what to install, when PyTorch or the package with the weights is missing.
@@ -95,12 +95,12 @@ class FrechetMeter:
     """Gathers features picture by picture, so that the pictures themselves need not be kept."""
 
     def __init__(self) -> None:
-        self._judge = Judge()
+        self._extractor = FeatureExtractor()
         self._rows: list[NDArray[np.float64]] = []
 
     def add(self, original: NDArray[np.uint8], colored: NDArray[np.uint8], gray: NDArray[np.uint8]) -> None:
         """Count in a photo, its colored version and its gray version, (H, W, 3) uint8 each."""
-        self._rows.append(self._judge.features([original, colored, gray]))
+        self._rows.append(self._extractor.features([original, colored, gray]))
 
     def summarize(self) -> Frechet | None:
         """Return the distances; None of fewer than two pictures."""

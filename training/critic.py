@@ -36,14 +36,14 @@ class Critic(nn.Sequential):
         super().__init__(*layers)
 
 
-def judge(scores: Tensor, *, real: bool) -> Tensor:
+def adversarial_loss(scores: Tensor, *, real: bool) -> Tensor:
     """Binary cross-entropy of scores (N x P) with the claim that all are of photographs, or none: a scalar."""
     return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, float(real)))
 
 
 def critic_loss(real: Tensor, fake: Tensor) -> Tensor:
     """What the critic minimizes: the mean of both kinds of mistakes."""
-    return (judge(real, real=True) + judge(fake, real=False)) / 2
+    return (adversarial_loss(real, real=True) + adversarial_loss(fake, real=False)) / 2
 
 
 def _conv(inside: int, outside: int, kernel: int, stride: int) -> list[nn.Module]:

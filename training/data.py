@@ -24,7 +24,7 @@ Photo = NDArray[np.uint8]
 
 
 @dataclass
-class Album:
+class Dataset:
     """Photographs by number, decoded when asked for, kept as long as the cache has room.
 
     `short_side`: larger ones are reduced to it, in pixels. `cache_bytes`: decoded pictures are kept up to here; what
@@ -140,20 +140,20 @@ def order_of(epoch: int, count: int, plan: Plan) -> NDArray[np.int64]:
     return generator.choice(count, size=count, p=shares)
 
 
-def cut_batches(album: Album, plan: Plan, cursor: int = 0, workers: int = 1) -> Generator[Batch, None, None]:
+def cut_batches(dataset: Dataset, plan: Plan, cursor: int = 0, workers: int = 1) -> Generator[Batch, None, None]:
     """Yield batches without end, each photograph once an epoch unless `plan.weights` say otherwise.
 
     `cursor` counts the photographs gone by, the dropped ones too. The squares depend on the plan and the cursor alone:
     whoever begins at the cursor of a batch gets what comes after it. `workers`: threads that decode; they change
     nothing else. Raises UsageError when a whole epoch brings no color photograph.
     """
-    count, barren = len(album), 0
+    count, barren = len(dataset), 0
     if not count:
-        raise _no_color(album)
+        raise _no_color(dataset)
     orders: dict[int, NDArray[np.int64]] = {}
 
     def cut(place: int) -> Photo | None:
-        picture = album.photo(int(orders[place // count][place % count]))
+        picture = dataset.photo(int(orders[place // count][place % count]))
         if picture is None:
             return None
         return square(picture, plan.size, plan.smallest, np.random.default_rng([plan.seed, 1, place]))
@@ -168,7 +168,7 @@ def cut_batches(album: Album, plan: Plan, cursor: int = 0, workers: int = 1) -> 
                 cursor = place + 1
                 barren = barren + 1 if piece is None else 0
                 if barren > count:
-                    raise _no_color(album)
+                    raise _no_color(dataset)
                 if piece is not None:
                     waiting.append(piece)
                 if len(waiting) == plan.batch:
@@ -176,9 +176,9 @@ def cut_batches(album: Album, plan: Plan, cursor: int = 0, workers: int = 1) -> 
                     waiting.clear()
 
 
-def _no_color(album: Album) -> UsageError:
+def _no_color(dataset: Dataset) -> UsageError:
     return UsageError(
-        f"no color photographs to cut squares from ({album.describe()}); give a folder or shard with some"
+        f"no color photographs to cut squares from ({dataset.describe()}); give a folder or shard with some"
     )
 
 

@@ -33,7 +33,7 @@ class Listing:
 
 
 @dataclass
-class Shelf:
+class PhotoIndex:
     """The photographs below a data folder, listed once for all stages that share them.
 
     `without`: a folder below it that is left out. `say` is told of what is left out, in one line each.

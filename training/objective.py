@@ -28,7 +28,7 @@ from colorrt.training.views import View, consistency_loss, take_view
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Examples:
     """One batch on the device: clean luma (N x 1 x S x S), clean chroma (N x 2 x S x S), and luma as it is seen.
 
     `noisy`: the seen luma under noise, for the stability term; None without it. `view`: a second look at some of it.
@@ -43,9 +43,9 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network makes of a lesson, with gradients: chroma and normalized RGB, and scores of colors if any.
+    """What the network makes of examples, with gradients: chroma and normalized RGB, and scores of colors if any.
 
-    `guess`: chroma or normalized RGB as it is compared, perhaps smaller than the lesson.
+    `guess`: chroma or normalized RGB as it is compared, perhaps smaller than the examples are.
     """
 
     chroma: Tensor
@@ -54,10 +54,10 @@ class Answer:
     scores: Tensor | None
     noisy_chroma: Tensor | None
     viewed: Tensor | None = None
-    """Chroma guessed for the lesson's view, where the decoder ends."""
+    """Chroma guessed for the view of the examples, where the decoder ends."""
 
 
-def prepare(squares: Any, aging: str, loss: LossRecipe, generator: torch.Generator, device: torch.device) -> Lesson:
+def prepare(squares: Any, aging: str, loss: LossRecipe, generator: torch.Generator, device: torch.device) -> Examples:
     """Split squares (N x S x S x 3 uint8, numpy), age the luma, and move it all to the device."""
     luma, chroma = split(torch.from_numpy(squares))
     seen = luma
@@ -65,7 +65,7 @@ def prepare(squares: Any, aging: str, loss: LossRecipe, generator: torch.Generat
         seen = age(luma, generator) if aging == "old" else speckle(luma, generator)
     noisy = add_noise(seen, loss.stability_noise, generator) if loss.stability else None
     view = take_view(luma, loss.view_share, loss.view_sizes, aging, generator) if loss.view_share else None
-    return Lesson(
+    return Examples(
         luma.to(device),
         chroma.to(device),
         seen.to(device),
@@ -99,20 +99,20 @@ class Objective:
         # VGG's features are of the size that the published weights of the terms were chosen for.
         self.relative = recipe.features != "none" and features is not None and not hasattr(features, "features")
 
-    def answer(self, lesson: Lesson) -> Answer:
+    def answer(self, examples: Examples) -> Answer:
         """Run the network, once for the seen luma and its noisy double together."""
-        count = len(lesson.seen)
-        seen = lesson.seen if lesson.noisy is None else torch.cat([lesson.seen, lesson.noisy])
+        count = len(examples.seen)
+        seen = examples.seen if examples.noisy is None else torch.cat([examples.seen, examples.noisy])
         # Before the squares themselves: side heads and twins keep what the network saw last.
-        viewed = None if lesson.view is None else self._guess(lesson.view.seen)[0]
+        viewed = None if examples.view is None else self._guess(examples.view.seen)[0]
         guess, scores = self._guess(seen)
         if self.trainee.space == "chroma":
             network = self.trainee.network
             chroma = network.interpolate(guess) if self._compares_early(network) else guess
-            rgb = self.trainee.normalize(lesson.luma, chroma[:count])
+            rgb = self.trainee.normalize(examples.luma, chroma[:count])
         else:
             chroma, rgb = self.chroma_of(guess), guess[:count]
-        noisy = None if lesson.noisy is None else chroma[count:]
+        noisy = None if examples.noisy is None else chroma[count:]
         known = None if scores is None else scores[:count].float()
         return Answer(chroma[:count], rgb, guess[:count], known, noisy, viewed)
 
@@ -128,30 +128,30 @@ class Objective:
     def _compares_early(self, network: nn.Module) -> TypeGuard[Lite]:
         return isinstance(network, Lite) and self.recipe.compared_at == "decoder"
 
-    def loss(self, lesson: Lesson, answer: Answer) -> dict[str, Tensor]:
+    def loss(self, examples: Examples, answer: Answer) -> dict[str, Tensor]:
         """Return the terms of the loss by name, each times its weight; their sum is what is minimized."""
         recipe, trainee = self.recipe, self.trainee
-        reduction = lesson.chroma.shape[-1] // answer.guess.shape[-1]
-        true_chroma = nn.functional.avg_pool2d(lesson.chroma, reduction)
-        truth = true_chroma if trainee.space == "chroma" else trainee.normalize(lesson.luma, true_chroma)
+        reduction = examples.chroma.shape[-1] // answer.guess.shape[-1]
+        true_chroma = nn.functional.avg_pool2d(examples.chroma, reduction)
+        truth = true_chroma if trainee.space == "chroma" else trainee.normalize(examples.luma, true_chroma)
         terms = {"pixel": recipe.pixel_weight * self._pixel_loss(answer.guess, truth, true_chroma)}
         if recipe.coarse:
             side = min(max(1, recipe.coarse_side // reduction), answer.guess.shape[-1])
             terms["coarse"] = recipe.coarse * coarse_loss(answer.guess, truth, recipe.coarse_pixel, recipe.knee, side)
-        if lesson.view is not None and answer.viewed is not None:
-            terms |= self._view_terms(lesson, lesson.view, answer.guess, answer.viewed)
+        if examples.view is not None and answer.viewed is not None:
+            terms |= self._view_terms(examples, examples.view, answer.guess, answer.viewed)
         if self.features is not None:
             with torch.no_grad():
-                wanted = self.features(trainee.normalize(lesson.luma, lesson.chroma))
+                wanted = self.features(trainee.normalize(examples.luma, examples.chroma))
             found = self.features(answer.rgb)
             terms["features"] = feature_loss(found, wanted, recipe.feature_weights, relative=self.relative)
         if answer.noisy_chroma is not None:
             terms["stability"] = recipe.stability * stability_loss(answer.chroma, answer.noisy_chroma)
         if self.twin is not None:
-            terms["knowledge"] = recipe.knowledge * self.twin.distance(lesson.luma, lesson.chroma)
+            terms["knowledge"] = recipe.knowledge * self.twin.distance(examples.luma, examples.chroma)
         if answer.scores is not None and recipe.bins_weight and self.weights is not None:
             colors = self.colors()
-            terms["bins"] = recipe.bins_weight * bins_loss(answer.scores, lesson.chroma, colors, self.weights)
+            terms["bins"] = recipe.bins_weight * bins_loss(answer.scores, examples.chroma, colors, self.weights)
         return terms
 
     def _pixel_loss(self, guess: Tensor, truth: Tensor, true_chroma: Tensor) -> Tensor:
@@ -159,10 +159,10 @@ class Objective:
         weight = rarity_weight(true_chroma, recipe.rarity, self.hues) if recipe.rarity else None
         return pixel_loss(guess, truth, weight, recipe.pixel, recipe.knee)
 
-    def _view_terms(self, lesson: Lesson, view: View, guess: Tensor, viewed: Tensor) -> dict[str, Tensor]:
+    def _view_terms(self, examples: Examples, view: View, guess: Tensor, viewed: Tensor) -> dict[str, Tensor]:
         """Terms of a second look: it is learned from as the squares are, and it must agree with the first."""
-        size = lesson.chroma.shape[-1]
-        truth = nn.functional.adaptive_avg_pool2d(view.cut(lesson.chroma, size), (viewed.shape[2], viewed.shape[3]))
+        size = examples.chroma.shape[-1]
+        truth = nn.functional.adaptive_avg_pool2d(view.cut(examples.chroma, size), (viewed.shape[2], viewed.shape[3]))
         part = len(viewed) / len(guess)
         terms = {"view": part * self.recipe.pixel_weight * self._pixel_loss(viewed, truth, truth)}
         if self.recipe.consistency:

@@ -114,7 +114,7 @@ class OptimizerRecipe:
 
 @dataclass(frozen=True)
 class CriticRecipe:
-    """The judge of NoGAN stages."""
+    """The critic of NoGAN stages."""
 
     width: int = 256
     blocks: int = 3

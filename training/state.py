@@ -45,7 +45,7 @@ class State:
     photographs: str = ""
 
     @property
-    def judged(self) -> nn.Module:
+    def kept(self) -> nn.Module:
         """The network that is validated, shown and kept: the average where there is one."""
         return self.trainee.network if self.average is None else self.average.network
 

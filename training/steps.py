@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from colorrt.training.critic import critic_loss, judge
-from colorrt.training.objective import Lesson, Objective
+from colorrt.training.critic import adversarial_loss, critic_loss
+from colorrt.training.objective import Examples, Objective
 from colorrt.training.recipe import OptimizerRecipe, Recipe, Stage
 from colorrt.training.schedule import Cycle
 from colorrt.training.state import State
@@ -76,18 +76,18 @@ def take_step(
     recipe: Recipe,
     stage: Stage,
     objective: Objective,
-    lessons: Sequence[Lesson],
+    prepared: Sequence[Examples],
     precision: AbstractContextManager[Any],
 ) -> dict[str, float]:
-    """Take one step on `lessons` (as many as the stage accumulates). Returns the terms of the loss by name."""
+    """Take one step on `prepared` (as many as the stage accumulates). Returns the terms of the loss by name."""
     if stage.kind == "critic":
-        return _judge_step(state, objective, lessons, precision, frozen=True)
+        return _critic_step(state, objective, prepared, precision, frozen=True)
     if stage.kind == "supervised":
-        return _generator_step(state, recipe, objective, lessons, precision, None)
+        return _generator_step(state, recipe, objective, prepared, precision, None)
     if state.generator_turn:
         state.generator_turn = False
-        return _generator_step(state, recipe, objective, lessons, precision, stage)
-    terms = _judge_step(state, objective, lessons, precision, frozen=False)
+        return _generator_step(state, recipe, objective, prepared, precision, stage)
+    terms = _critic_step(state, objective, prepared, precision, frozen=False)
     # The generator has its turn once the critic can tell: DeOldify's adaptive switch.
     state.generator_turn = terms["critic"] < stage.threshold
     return terms
@@ -97,17 +97,17 @@ def _generator_step(
     state: State,
     recipe: Recipe,
     objective: Objective,
-    lessons: Sequence[Lesson],
+    prepared: Sequence[Examples],
     precision: AbstractContextManager[Any],
     gan: Stage | None,
 ) -> dict[str, float]:
     assert state.optimizer is not None
     sums: dict[str, float] = {}
     state.optimizer.zero_grad(set_to_none=True)
-    for lesson in lessons:
+    for examples in prepared:
         with precision:
-            answer = objective.answer(lesson)
-        terms = objective.loss(lesson, answer)
+            answer = objective.answer(examples)
+        terms = objective.loss(examples, answer)
         if gan is not None:
             assert state.critic is not None
             terms = {name: gan.pixel_weight * term for name, term in terms.items()}
@@ -115,18 +115,18 @@ def _generator_step(
             with precision:
                 scores = state.critic(answer.rgb)
             state.critic.requires_grad_(True)
-            terms["adversarial"] = gan.critic_weight * judge(scores.float(), real=True)
-        _backward(state, _sum(terms.values()) / len(lessons))
+            terms["adversarial"] = gan.critic_weight * adversarial_loss(scores.float(), real=True)
+        _backward(state, _sum(terms.values()) / len(prepared))
         for name, term in terms.items():
-            sums[name] = sums.get(name, 0.0) + term.item() / len(lessons)
+            sums[name] = sums.get(name, 0.0) + term.item() / len(prepared)
     _advance(state, state.optimizer, state.trainee.network, recipe.optimizer.clip)
     return sums
 
 
-def _judge_step(
+def _critic_step(
     state: State,
     objective: Objective,
-    lessons: Sequence[Lesson],
+    prepared: Sequence[Examples],
     precision: AbstractContextManager[Any],
     *,
     frozen: bool,
@@ -137,21 +137,21 @@ def _judge_step(
     total = 0.0
     state.critic_optimizer.zero_grad(set_to_none=True)
     network = state.trainee.network
-    for lesson in lessons:
+    for examples in prepared:
         training = network.training
         if frozen:
             network.eval()
         with torch.no_grad(), precision:
-            fake = objective.answer(lesson).rgb
+            fake = objective.answer(examples).rgb
         if frozen:
             fake = trainee_clamped(state.trainee, fake)
             network.train(training)
-        real = state.trainee.normalize(lesson.luma, lesson.chroma)
+        real = state.trainee.normalize(examples.luma, examples.chroma)
         with precision:
             scores_real, scores_fake = state.critic(real), state.critic(fake)
         loss = critic_loss(scores_real.float(), scores_fake.float())
-        _backward(state, loss / len(lessons))
-        total += loss.item() / len(lessons)
+        _backward(state, loss / len(prepared))
+        total += loss.item() / len(prepared)
     _advance(state, state.critic_optimizer, state.critic, 0.0)
     return {"critic": total}
 

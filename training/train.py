@@ -20,16 +20,16 @@ from colorrt.errors import UsageError
 from colorrt.training.augment import split
 from colorrt.training.bins import SideHead, color_weights
 from colorrt.training.critic import Critic
-from colorrt.training.data import GIGABYTE, Album, Batch, Plan, cut_batches, prefetch
+from colorrt.training.data import GIGABYTE, Batch, Dataset, Plan, cut_batches, prefetch
 from colorrt.training.devices import choose_device, mixed_precision
 from colorrt.training.features import make_features
 from colorrt.training.hues import hue_weights
 from colorrt.training.interrupts import interruptible
 from colorrt.training.knowledge import make_twin
-from colorrt.training.listing import Shelf
+from colorrt.training.listing import PhotoIndex
 from colorrt.training.logs import Log, Progress, Tally, describe_pace
 from colorrt.training.networks import make_trainee
-from colorrt.training.objective import Lesson, Objective, prepare
+from colorrt.training.objective import Examples, Objective, prepare
 from colorrt.training.recipe import Recipe, Stage
 from colorrt.training.state import State, peek, restore_numbers, restore_state, save_state
 from colorrt.training.steps import make_critic_optimizer, make_optimizer, set_pace, take_step
@@ -54,7 +54,7 @@ class Files:
 
 
 @dataclass(frozen=True)
-class Desk:
+class Context:
     """What stays the same over all stages of a training."""
 
     recipe: Recipe
@@ -106,101 +106,101 @@ def train(
     half = place.type == "cuda" and not torch.cuda.is_bf16_supported()
     state.scaler = torch.amp.GradScaler() if half else None
     own = trainee.space == "chroma" and recipe.network.body == "lite0"
-    judge = make_features(recipe.loss, files.features, files.encoder if own else None)
-    judge = None if judge is None else judge.to(place)
+    features = make_features(recipe.loss, files.features, files.encoder if own else None)
+    features = None if features is None else features.to(place)
     twin = make_twin(recipe, trainee.network, files.encoder, place)
-    objective = Objective(recipe.loss, trainee, judge, state.side, None, place, twin)
+    objective = Objective(recipe.loss, trainee, features, state.side, None, place, twin)
     precision = mixed_precision(place, half=half)
     stop = threading.Event()
-    desk = Desk(recipe, data, out, place, objective, Log(out), progress, precision, stop)
+    context = Context(recipe, data, out, place, objective, Log(out), progress, precision, stop)
     if saved is not None:
-        _make_parts(state, desk, saved)
+        _make_parts(state, context, saved)
         restore_state(state, saved, saved_at)
         if state.stage == len(recipe.stages):
             progress.say(f"{out}: already finished, after {state.images} images")
         else:
             progress.say(f"resuming at step {state.step} of stage {state.stage + 1}, {state.images} images")
     # From the very beginning too: an older table belongs to no state then.
-    desk.log.rewind(state.stage, state.step)
+    context.log.rewind(state.stage, state.step)
     with interruptible(stop):
-        _run_stages(state, desk)
-    desk.log.close()
-    save_weights(state.judged, out / "weights.safetensors", files.start, recipe.blend)
+        _run_stages(state, context)
+    context.log.close()
+    save_weights(state.kept, out / "weights.safetensors", files.start, recipe.blend)
     return out / "weights.safetensors"
 
 
-def _run_stages(state: State, desk: Desk) -> None:
-    recipe = desk.recipe
-    shelf = Shelf(desk.data, recipe.holdout, desk.out, desk.progress.say)
+def _run_stages(state: State, context: Context) -> None:
+    recipe = context.recipe
+    photo_index = PhotoIndex(context.data, recipe.holdout, context.out, context.progress.say)
     # All of them before the first step: a stage without photographs is not found out after a day.
-    listings = [shelf.listing(stage) for stage in recipe.stages]
+    listings = [photo_index.listing(stage) for stage in recipe.stages]
     totals = [stage.count_steps(len(found.kept)) for stage, found in zip(recipe.stages, listings, strict=True)]
     costs = [
         total * stage.batch * stage.accumulate * stage.size**2
         for total, stage in zip(totals, recipe.stages, strict=True)
     ]
-    album = held_out = Album([], recipe.short_side)
+    dataset = held_out = Dataset([], recipe.short_side)
     for number, (stage, found) in enumerate(zip(recipe.stages, listings, strict=True)):
         if number < state.stage:
             continue
-        if album.entries is not found.kept:
-            album = Album(found.kept, recipe.short_side, round(recipe.cache_gigabytes * GIGABYTE))
-            held_out = Album(found.held, recipe.short_side, 0)
+        if dataset.entries is not found.kept:
+            dataset = Dataset(found.kept, recipe.short_side, round(recipe.cache_gigabytes * GIGABYTE))
+            held_out = Dataset(found.held, recipe.short_side, 0)
         if state.step and state.photographs != found.digest:
-            desk.progress.say(
-                f"{desk.data}: not the photographs that this training was started with; it continues with these"
+            context.progress.say(
+                f"{context.data}: not the photographs that this training was started with; it continues with these"
             )
         state.photographs = found.digest
-        _make_parts(state, desk, None)
+        _make_parts(state, context, None)
         before, share = (0.0, 1.0)
         if recipe.optimizer.schedule == "whole":
             before, share = sum(costs[:number]) / sum(costs), costs[number] / sum(costs)
-        _run_stage(state, desk, stage, album, held_out, found.weights, totals[number], before, share)
+        _run_stage(state, context, stage, dataset, held_out, found.weights, totals[number], before, share)
         state.stage, state.step, state.cursor = number + 1, 0, 0
         if recipe.optimizer.schedule == "stage":
             state.optimizer = None
         state.critic_optimizer = None
-        save_weights(state.judged, desk.out / f"stage-{number + 1}.safetensors")
-        save_state(state, desk.out / "state.pt", recipe)
+        save_weights(state.kept, context.out / f"stage-{number + 1}.safetensors")
+        save_state(state, context.out / "state.pt", recipe)
 
 
 def _run_stage(
     state: State,
-    desk: Desk,
+    context: Context,
     stage: Stage,
-    album: Album,
-    held_out: Album,
+    dataset: Dataset,
+    held_out: Dataset,
     weights: tuple[float, ...],
     total: int,
     before: float,
     share: float,
 ) -> None:
     """Take the steps of one stage, from `state.step` to `total`."""
-    recipe = desk.recipe
-    _weigh_colors(state, desk, album, stage)
-    shown = whole_squares(held_out if len(held_out) else album, stage.size, SHEET_ROWS)
+    recipe = context.recipe
+    _weigh_colors(state, context, dataset, stage)
+    shown = whole_squares(held_out if len(held_out) else dataset, stage.size, SHEET_ROWS)
     checked = whole_squares(held_out, stage.size)
     plan = Plan(stage.size, stage.batch, stage.smallest, _seed(recipe.seed, state.stage), weights)
-    batches = prefetch(cut_batches(album, plan, state.cursor, DECODERS))
-    desk.progress.say(
+    batches = prefetch(cut_batches(dataset, plan, state.cursor, DECODERS))
+    context.progress.say(
         f"stage {state.stage + 1}: {stage.kind}, {total} steps of {stage.batch * stage.accumulate} squares of "
-        f"{stage.size} px; {len(album)} photographs, {len(checked)} kept for validation"
+        f"{stage.size} px; {len(dataset)} photographs, {len(checked)} kept for validation"
     )
     _set_modes(state, recipe)
     begun = saved = time.monotonic()
     first, tally = state.step, Tally(state.images)
     with contextlib.closing(batches):
         while state.step < total:
-            lessons = _next_lessons(state, desk, stage, batches)
+            prepared = _prepare_next(state, context, stage, batches)
             rate, momentum = set_pace(state, recipe, stage, before + share * state.step / total)
-            terms = take_step(state, recipe, stage, desk.objective, lessons, desk.precision)
+            terms = take_step(state, recipe, stage, context.objective, prepared, context.precision)
             state.step += 1
             state.images += stage.batch * stage.accumulate
             if state.average is not None and stage.kind != "critic":
                 state.average.follow(state.trainee.network, state.images // (stage.batch * stage.accumulate))
             tally.add(terms)
             now = time.monotonic()
-            desk.progress.show(
+            context.progress.show(
                 f"stage {state.stage + 1} step {state.step}/{total}, loss {sum(terms.values()):.4f}, "
                 + describe_pace(state.step - first, total - first, now - begun)
             )
@@ -210,52 +210,52 @@ def _run_stage(
                 row |= {"images": state.images, "size": stage.size, "rate": rate, "momentum": momentum}
                 row |= {"loss": sum(tally.means().values()), "images_per_second": tally.pace(state.images)}
                 if (state.step % SAMPLE_STEPS == 0 or ended) and len(shown):
-                    row |= _look(state, desk, shown, checked)
-                desk.log.write(row, tally.means())
+                    row |= _validate(state, context, shown, checked)
+                context.log.write(row, tally.means())
                 tally = Tally(state.images)
             if stage.kind == "gan" and state.step % stage.save_every == 0:
                 name = f"stage-{state.stage + 1}-step-{state.step:06}.safetensors"
-                save_weights(state.judged, desk.out / "gan" / name)
-            if desk.stop.is_set() or now - saved > SAVE_SECONDS:
-                save_state(state, desk.out / "state.pt", recipe)
+                save_weights(state.kept, context.out / "gan" / name)
+            if context.stop.is_set() or now - saved > SAVE_SECONDS:
+                save_state(state, context.out / "state.pt", recipe)
                 saved = now
-                if desk.stop.is_set():
+                if context.stop.is_set():
                     raise KeyboardInterrupt
-    desk.progress.say(f"stage {state.stage + 1}: {album.describe()}")
+    context.progress.say(f"stage {state.stage + 1}: {dataset.describe()}")
 
 
-def _next_lessons(state: State, desk: Desk, stage: Stage, batches: Iterator[Batch]) -> list[Lesson]:
+def _prepare_next(state: State, context: Context, stage: Stage, batches: Iterator[Batch]) -> list[Examples]:
     """Prepare the batches of the next step, all of its random numbers drawn from a seed of its own."""
-    seed = _seed(desk.recipe.seed, state.stage, state.step)
+    seed = _seed(context.recipe.seed, state.stage, state.step)
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    lessons = []
+    prepared = []
     for _ in range(stage.accumulate):
         batch = next(batches)
         state.cursor = batch.cursor
-        lessons.append(prepare(batch.squares, stage.aging, desk.recipe.loss, generator, desk.device))
-    return lessons
+        prepared.append(prepare(batch.squares, stage.aging, context.recipe.loss, generator, context.device))
+    return prepared
 
 
-def _look(state: State, desk: Desk, shown: Tensor, checked: Tensor) -> dict[str, object]:
+def _validate(state: State, context: Context, shown: Tensor, checked: Tensor) -> dict[str, object]:
     """Write a sample sheet, and measure PSNR where photographs are kept for it."""
-    path = desk.out / "samples" / f"stage-{state.stage + 1}-step-{state.step:06}.png"
-    write_samples(path, state.trainee, desk.objective, state.judged, shown, desk.device)
+    path = context.out / "samples" / f"stage-{state.stage + 1}-step-{state.step:06}.png"
+    write_samples(path, state.trainee, context.objective, state.kept, shown, context.device)
     found: dict[str, object] = {}
     if len(checked):
-        score = validate(state.trainee, desk.objective, state.judged, checked, desk.device)
+        score = validate(state.trainee, context.objective, state.kept, checked, context.device)
         found = {"psnr_db": score.psnr_db, "gray_psnr_db": score.gray_psnr_db}
-        desk.progress.say(
+        context.progress.say(
             f"step {state.step}: {score.psnr_db:.2f} dB on {score.photos} photographs kept for validation "
             f"(gray: {score.gray_psnr_db:.2f})"
         )
-    _set_modes(state, desk.recipe)
+    _set_modes(state, context.recipe)
     return found
 
 
-def _make_parts(state: State, desk: Desk, saved: dict[str, Any] | None) -> None:
+def _make_parts(state: State, context: Context, saved: dict[str, Any] | None) -> None:
     """Make the optimizers and the critic that the current stage needs, or that a saved state has."""
-    recipe = desk.recipe
+    recipe = context.recipe
     if saved is not None:
         restore_numbers(state, saved)
     stage = recipe.stages[min(state.stage, len(recipe.stages) - 1)]
@@ -266,7 +266,7 @@ def _make_parts(state: State, desk: Desk, saved: dict[str, Any] | None) -> None:
     if wanted["critic"] and state.critic is None:
         torch.manual_seed(_seed(recipe.seed, 1))
         asked = recipe.critic
-        state.critic = Critic(asked.width, asked.blocks, asked.dropout).to(desk.device)
+        state.critic = Critic(asked.width, asked.blocks, asked.dropout).to(context.device)
     if wanted["critic_optimizer"] and state.critic_optimizer is None:
         assert state.critic is not None
         state.critic_optimizer = make_critic_optimizer(state.critic, recipe, stage)
@@ -287,21 +287,21 @@ def _set_modes(state: State, recipe: Recipe) -> None:
             other.train()
 
 
-def _weigh_colors(state: State, desk: Desk, album: Album, stage: Stage) -> None:
+def _weigh_colors(state: State, context: Context, dataset: Dataset, stage: Stage) -> None:
     """Learn from some of the photographs how often each hue occurs, and once in a training each color of the bins."""
-    loss = desk.recipe.loss
+    loss = context.recipe.loss
     classified = loss.bins_weight > 0
     if loss.hue_rarity or (classified and state.color_weights is None):
-        squares = whole_squares(album, WEIGHING_SIZE, WEIGHING_PHOTOS)
+        squares = whole_squares(dataset, WEIGHING_SIZE, WEIGHING_PHOTOS)
         samples = [split(part)[1] for part in torch.split(squares, stage.batch)]
         if loss.hue_rarity:
-            desk.objective.hues = hue_weights(samples, loss.hue_rarity).to(desk.device)
+            context.objective.hues = hue_weights(samples, loss.hue_rarity).to(context.device)
         if classified and state.color_weights is None:
-            state.color_weights = color_weights(samples, desk.objective.colors(), loss.rebalance)
+            state.color_weights = color_weights(samples, context.objective.colors(), loss.rebalance)
     if not classified:
         return
     assert state.color_weights is not None
-    desk.objective.weights = state.color_weights.to(desk.device)
+    context.objective.weights = state.color_weights.to(context.device)
 
 
 def _seed(*numbers: int) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from colorrt.atomic import atomic_path
 from colorrt.errors import UsageError
 from colorrt.training.augment import join, split
-from colorrt.training.data import Album
+from colorrt.training.data import Dataset
 from colorrt.training.networks import Trainee
 from colorrt.training.objective import Objective
 
@@ -34,13 +34,13 @@ class Score:
     gray_psnr_db: float
 
 
-def whole_squares(album: Album, size: int, most: int = MOST_PHOTOS) -> Tensor:
+def whole_squares(dataset: Dataset, size: int, most: int = MOST_PHOTOS) -> Tensor:
     """Squeeze the first `most` fit photographs to squares as the runtime does: N x S x S x 3 uint8."""
     squares: list[Tensor] = []
-    for index in range(len(album)):
+    for index in range(len(dataset)):
         if len(squares) == most:
             break
-        picture = album.photo(index)
+        picture = dataset.photo(index)
         if picture is not None:
             square = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC)
             squares.append(torch.from_numpy(np.array(square)))

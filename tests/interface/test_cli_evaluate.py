@@ -118,7 +118,7 @@ def test_figures_are_kept_when_another_output_fails(
     assert not (tmp_path / "page.html").exists()
 
 
-class Judge:
+class FeatureExtractor:
     """Features as the classifier gives them, without it."""
 
     def features(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
@@ -129,7 +129,7 @@ class Judge:
 def test_frechet_distance_of_one_photograph_says_what_it_needs(
     evaluate: Command, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("colorrt.evaluation.frechet.Judge", Judge)
+    monkeypatch.setattr("colorrt.evaluation.frechet.FeatureExtractor", FeatureExtractor)
     both = evaluate(photos, "--frechet")
     assert both.stderr == ""
     assert "Frechet " in both.stdout

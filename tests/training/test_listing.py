@@ -12,7 +12,7 @@ import pytest
 
 from colorrt.errors import UsageError
 from colorrt.photos.finding import find_entries
-from colorrt.training.listing import Listing, Shelf
+from colorrt.training.listing import Listing, PhotoIndex
 from colorrt.training.recipe import Stage
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def data(save_photo: Callable[..., Path], tmp_path: Path) -> Path:
 
 
 def list_of(data: Path, stage: Stage, without: Path | None = None, said: list[str] | None = None) -> Listing:
-    return Shelf(data, 0.0, without, (said if said is not None else []).append).listing(stage)
+    return PhotoIndex(data, 0.0, without, (said if said is not None else []).append).listing(stage)
 
 
 def names_of(listing: Listing) -> list[str]:
@@ -69,7 +69,7 @@ def test_members_of_a_shard_of_a_dot_are_favored_too(data: Path) -> None:
 
 def test_everything_is_taken_once_where_no_source_is_there(data: Path) -> None:
     said: list[str] = []
-    shelf = Shelf(data, 0.0, None, said.append)
+    shelf = PhotoIndex(data, 0.0, None, said.append)
     first = shelf.listing(replace(STAGE, sources=("shards-*.tar",), source_weights=(2.0,)))
     assert len(first.kept) == 4
     assert first.weights == ()

@@ -17,7 +17,7 @@ from colorrt.models.registry import FAMILIES, detect, family_of
 from colorrt.models.vgg import VggFeatures
 from colorrt.training import networks
 from colorrt.training.bins import NEIGHBORS, bins_loss, color_weights, soft_target
-from colorrt.training.critic import Critic, critic_loss, judge
+from colorrt.training.critic import Critic, adversarial_loss, critic_loss
 from colorrt.training.features import EfficientNetFeatures, make_features
 from colorrt.training.networks import Trainee, folded_state, make_trainee
 from colorrt.training.recipe import NETWORKS, LossRecipe, NetworkRecipe
@@ -219,8 +219,8 @@ def test_critic_scores_patches_and_learns_to_tell() -> None:
 
 def test_judgement_of_an_undecided_critic_is_log_2() -> None:
     scores = torch.zeros(2, 9)
-    assert float(judge(scores, real=True)) == pytest.approx(0.6931, abs=1e-4)
-    assert float(judge(scores + 5, real=True)) < 0.01 < float(judge(scores + 5, real=False))
+    assert float(adversarial_loss(scores, real=True)) == pytest.approx(0.6931, abs=1e-4)
+    assert float(adversarial_loss(scores + 5, real=True)) < 0.01 < float(adversarial_loss(scores + 5, real=False))
 
 
 def test_features_are_those_of_the_file_that_is_given(encoder_pth: Path, tmp_path: Path) -> None:

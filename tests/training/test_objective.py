@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from colorrt.models.lite import Lite, enlarge
 from colorrt.training.networks import Trainee, make_trainee
-from colorrt.training.objective import Lesson, Objective
+from colorrt.training.objective import Examples, Objective
 from colorrt.training.recipe import LossRecipe, NetworkRecipe
 
 CPU = torch.device("cpu")
@@ -24,9 +24,9 @@ def small_lite(widths: tuple[int, ...]) -> Trainee:
     return trainee
 
 
-def lesson(noisy: bool = False) -> Lesson:
+def lesson(noisy: bool = False) -> Examples:
     luma = torch.rand(2, 1, 64, 64)
-    return Lesson(luma, 0.4 * torch.rand(2, 2, 64, 64) - 0.2, luma, luma.flip(3) if noisy else None)
+    return Examples(luma, 0.4 * torch.rand(2, 2, 64, 64) - 0.2, luma, luma.flip(3) if noisy else None)
 
 
 @pytest.mark.parametrize("widths", [(24,), (24, 16), (24, 16, 12), (24, 16, 12, 8)])

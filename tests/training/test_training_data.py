@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 import colorrt.training.data as room
 from colorrt.errors import UsageError
 from colorrt.photos.finding import Entry, find_entries, is_held_out
-from colorrt.training.data import Album, Photo, Plan, cut_batches, decode, order_of, prefetch, square
+from colorrt.training.data import Dataset, Photo, Plan, cut_batches, decode, order_of, prefetch, square
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +30,11 @@ def pack(folder: Path, shard: Path, mode: str = "w") -> Path:
     return shard
 
 
-def album_of(*sources: Path, short_side: int = 40, cache: int = 1 << 20) -> Album:
-    return Album(find_entries(sources), short_side, cache)
+def album_of(*sources: Path, short_side: int = 40, cache: int = 1 << 20) -> Dataset:
+    return Dataset(find_entries(sources), short_side, cache)
 
 
-def photos_of(album: Album) -> list[Photo]:
+def photos_of(album: Dataset) -> list[Photo]:
     return [photo for index in range(len(album)) if (photo := album.photo(index)) is not None]
 
 
@@ -52,7 +52,7 @@ def folder(save_photo: Callable[..., Path], tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def solid(tmp_path: Path, save_photo: Callable[..., Path]) -> Album:
+def solid(tmp_path: Path, save_photo: Callable[..., Path]) -> Dataset:
     """Five photographs of five colors."""
     for index, color in enumerate(COLORS):
         Image.new("RGB", (40, 30 + index), color).save(tmp_path / f"{index}.png")
@@ -122,7 +122,7 @@ def test_corrupt_photographs_are_counted_and_left_out(save_photo: Callable[..., 
 
 
 @pytest.mark.parametrize("error", [RuntimeError("bad stream"), NotImplementedError("odd"), KeyError("tag")])
-def test_whatever_a_decoder_raises_is_damage(error: Exception, solid: Album, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_a_decoder_raises_is_damage(error: Exception, solid: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise error
 
@@ -131,7 +131,7 @@ def test_whatever_a_decoder_raises_is_damage(error: Exception, solid: Album, mon
     assert solid.corrupt == {0}
 
 
-def test_lack_of_memory_is_no_damage(solid: Album, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lack_of_memory_is_no_damage(solid: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise MemoryError
 
@@ -229,7 +229,7 @@ def test_square_shows_at_least_the_asked_part_of_each_side() -> None:
     assert 0.9 < parts.max() <= 1.0
 
 
-def test_batches_depend_on_the_plan_alone(solid: Album) -> None:
+def test_batches_depend_on_the_plan_alone(solid: Dataset) -> None:
     first, again, other = (list(islice(cut_batches(solid, Plan(16, 2, 0.5, seed)), 8)) for seed in (5, 5, 6))
     assert first[0].squares.shape == (2, 16, 16, 3)
     assert first[0].squares.dtype == np.uint8
@@ -240,7 +240,7 @@ def test_batches_depend_on_the_plan_alone(solid: Album) -> None:
 
 @pytest.mark.parametrize("after", [1, 3, 7])
 def test_batches_go_on_from_a_cursor_as_if_they_had_never_stopped(
-    solid: Album, after: int, tmp_path: Path, save_photo: Callable[..., Path]
+    solid: Dataset, after: int, tmp_path: Path, save_photo: Callable[..., Path]
 ) -> None:
     save_photo(tmp_path / "gray.png", (90, 90, 90))
     (tmp_path / "broken.jpg").write_bytes(b"broken")
@@ -253,7 +253,7 @@ def test_batches_go_on_from_a_cursor_as_if_they_had_never_stopped(
         np.testing.assert_array_equal(one.squares, two.squares)
 
 
-def test_number_of_threads_changes_nothing(tmp_path: Path, solid: Album) -> None:
+def test_number_of_threads_changes_nothing(tmp_path: Path, solid: Dataset) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"broken")
     plan = Plan(16, 3, 0.5, 2)
     for one, other in zip(
@@ -266,7 +266,7 @@ def test_number_of_threads_changes_nothing(tmp_path: Path, solid: Album) -> None
 
 
 @pytest.mark.parametrize("batch", [2, 5, 8])
-def test_each_photograph_comes_once_an_epoch(solid: Album, batch: int) -> None:
+def test_each_photograph_comes_once_an_epoch(solid: Dataset, batch: int) -> None:
     batches = islice(cut_batches(solid, Plan(16, batch, 0.5, 1)), -(-15 // batch))
     seen = np.concatenate([one.squares for one in batches])[:15]
     names = [COLORS.index(tuple(picture[8, 8].tolist())) for picture in seen]
@@ -283,7 +283,7 @@ def test_weights_say_how_often_photographs_are_drawn() -> None:
 
 
 @pytest.mark.parametrize("batches", [1, 7])
-def test_closing_the_batches_ends_their_thread(solid: Album, batches: int) -> None:
+def test_closing_the_batches_ends_their_thread(solid: Dataset, batches: int) -> None:
     before = set(threading.enumerate())
     endless = prefetch(cut_batches(solid, Plan(16, 2, 0.5, 1)))
     for _ in range(batches):
@@ -294,7 +294,7 @@ def test_closing_the_batches_ends_their_thread(solid: Album, batches: int) -> No
     assert not any(thread.is_alive() for thread in threads)
 
 
-def test_failure_in_the_thread_reaches_the_training(solid: Album, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_in_the_thread_reaches_the_training(solid: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> Photo:
         raise ArithmeticError("a square went wrong")
 
@@ -312,11 +312,11 @@ def test_folder_without_color_is_refused_rather_than_waited_for(
     with pytest.raises(UsageError, match=r"no color photographs to cut squares from .*1 gray"):
         next(cut_batches(album_of(tmp_path), Plan(16, 2, 0.5, 1)))
     with pytest.raises(UsageError, match="no color photographs"):
-        next(cut_batches(Album([], 40), Plan(16, 2, 0.5, 1)))
+        next(cut_batches(Dataset([], 40), Plan(16, 2, 0.5, 1)))
 
 
 def test_entry_that_the_shard_no_longer_holds_is_an_error(folder: Path) -> None:
     entry = find_entries([pack(folder, folder.parent / "shard.tar")])[0]
-    album = Album([Entry(entry.name, entry.file, entry.offset, 1 << 30)], 40)
+    album = Dataset([Entry(entry.name, entry.file, entry.offset, 1 << 30)], 40)
     assert album.photo(0) is None
     assert album.corrupt == {0}
