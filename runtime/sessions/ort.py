@@ -19,7 +19,7 @@ from colorrt.runtime.sessions.session import SessionOptions, check_luma
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 PROVIDERS: dict[str, str] = {Device.AUTO: CPU, Device.CPU: CPU, Device.CUDA: CUDA}
-# Measured: on two cores no network gains by more than one picture at a time. On CUDA not measured.
+# On two cores one picture at a time is fastest (studies/results/latency-lite-rf16.json). On CUDA not measured.
 CPU_BATCH, CUDA_BATCH = 1, 4
 # What ONNX Runtime prints to the terminal: 4 is nothing that it survives. Its errors arrive as exceptions.
 QUIET = 4

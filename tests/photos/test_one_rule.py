@@ -14,7 +14,7 @@ from colorrt.errors import PictureError, UsageError
 from colorrt.photos.finding import PHOTO_SUFFIXES, DamagedShardError, find_entries, read_entry
 from colorrt.photos.reading import decode_photos, list_photos, photo_names, read_rgb_photos
 from colorrt.photos.shipped import parity_lumas, shipped_photos
-from colorrt.training.listing import Shelf
+from colorrt.training.listing import PhotoIndex
 from colorrt.training.recipe import Stage
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def tree(tmp_path: Path) -> Path:
 
 def test_training_evaluation_and_parity_take_the_same_photographs(tree: Path) -> None:
     stage = Stage(32, 2, (".",), images=4)
-    trained = [entry.name for entry in Shelf(tree, 0.0, None, lambda _: None).listing(stage).kept]
+    trained = [entry.name for entry in PhotoIndex(tree, 0.0, None, lambda _: None).listing(stage).kept]
     assert trained == NAMES
     assert photo_names(tree) == NAMES
     assert [name for name, _ in read_rgb_photos(tree)] == NAMES
