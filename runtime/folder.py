@@ -23,6 +23,7 @@ from colorrt.runtime.paint import Paint
 from colorrt.runtime.passage import Frame, Reserve, StoppedError
 from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
 from colorrt.runtime.pipeline import run_passages
+from colorrt.runtime.provenance.mark import Mark
 from colorrt.runtime.signing import Credentials, signed
 from colorrt.runtime.stills import Sheet, read_stills, write_stills
 
@@ -165,7 +166,7 @@ class PicturePassage:
         make_folder(self._job.target.parent)
         mark = mark_of(self._colorizer, self._job.source, self._settings.saturation)
         with signed(self._job.target, self._job.source, mark, self._settings.credentials) as path:
-            write_stills(path, map(self._paint, colored), self._settings.quality)
+            write_stills(path, (self._paint(*one, mark) for one in colored), self._settings.quality)
 
     def end(self, error: Exception | None) -> Result:
         """Tell what became of the picture, and enter it into the journal."""
@@ -186,8 +187,7 @@ class PicturePassage:
             return f"{printable(self._job.source)}: {TOO_LARGE}"
         return f"{printable(self._job.source)}: {_unforeseen(error)}"
 
-    def _paint(self, colored: tuple[Frame[Sheet], NDArray[np.float32]]) -> tuple[Sheet, Paint]:
-        frame, chroma = colored
+    def _paint(self, frame: Frame[Sheet], chroma: NDArray[np.float32], mark: Mark) -> tuple[Sheet, Paint]:
         try:
             paint = self._colorizer.paint(frame.square, chroma, self._settings.saturation)
         except PictureError as error:
@@ -196,7 +196,7 @@ class PicturePassage:
             raise PictureError(f"{printable(self._job.source)}: {where}{error}") from error
         if not self._settings.mark:
             return frame.content, paint
-        return frame.content.marked(mark_of(self._colorizer, self._job.source, self._settings.saturation)), paint
+        return frame.content.marked(mark), paint
 
     def _check_target(self) -> None:
         if self._settings.overwrite or not exists(self._job.target):
