@@ -47,8 +47,10 @@ class OrtSession:
             prepare_cuda()
         settings = ort.SessionOptions()
         settings.log_severity_level = QUIET
+        # Threads that spin between pictures take the cores from those that read and write.
+        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if options.threads is not None:
-            # Idle threads wait in loops: more of them than cores would take all the time from each other.
+            # More threads than cores would take all the time from each other.
             settings.intra_op_num_threads = min(options.threads, count_cores())
             settings.inter_op_num_threads = 1
         try:
