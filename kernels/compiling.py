@@ -17,6 +17,7 @@ import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 import numba
@@ -45,10 +46,24 @@ class _Compiled:
 
     def __init__(self, function: Callable[..., None]) -> None:
         self.function = function
+        self.wait: Callable[[], None] | None = None
+        """Returns when whoever else compiles this function is done; see `colorrt.kernels.ahead`."""
         self._compiled = self._compile()
+
+    def is_cached(self) -> bool | None:
+        """Whether machine code of it lies in the cache on disk; None where there is no cache."""
+        folder: str | None = self._compiled.stats.cache_path
+        if folder is None:
+            return None
+        module = self.function.__module__.rpartition(".")[2]
+        return any(Path(folder).glob(f"{module}.{self.function.__qualname__}-*.nbi"))
 
     def launch(self, *args: Any) -> None:
         """Run it on this thread."""
+        wait = self.wait
+        if wait is not None:
+            wait()
+            self.wait = None
         try:
             self._compiled(*args)
         except (OSError, EOFError, pickle.PickleError):

@@ -76,7 +76,7 @@ def make_field(
     else:
         enlarged = (picture[0] / height, picture[1] / width)
         down, across = (np.float32(min(2.0 * (times - 1.0), 1.0) / 4.0) for times in enlarged)
-        _fit(height, planes, down, across, np.float32(1.0 / white), field)
+        fit_to_guide(height, planes, down, across, np.float32(1.0 / white), field)
     field[:, height, :width] = field[:, height - 1, :width]
     field[:, :, width] = field[:, :, width - 1]
     return field
@@ -136,7 +136,7 @@ def _tame_row(
 
 
 @striped
-def _fit(
+def fit_to_guide(
     start: int,
     stop: int,
     planes: NDArray[np.float32],
@@ -145,7 +145,10 @@ def _fit(
     per_level: np.float32,
     field: NDArray[np.float32],
 ) -> None:
-    # down, across: what each neighbor weighs in the blur, 0 to 1/4; at the edge of the picture it is the pixel itself.
+    """Sharpen the planes and fit both differences to luma, the third plane, as `make_field` says.
+
+    down, across: what each neighbor weighs in the blur, 0 to 1/4; at the edge of the picture it is the pixel itself.
+    """
     height, width = planes.shape[1:]
     sums, blurred = np.empty((6, width + 2), np.float32), np.empty(width + 2, np.float32)
     # Of each plane the last three rows.

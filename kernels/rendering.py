@@ -65,7 +65,8 @@ def render_rows(
         size = min(TILE, width - left)
         near, part = columns.near[left : left + size], columns.part[left : left + size]
         last = -2
-        first = 0
+        # Not a constant, of which Numba would compile a variant of its own.
+        first = size - size
         for y in range(start, stop):
             place = int(rows.near[y])
             if place != last:
@@ -256,13 +257,15 @@ def render_block_rows(
     count = field.shape[0]
     wide = np.empty((2, count, tile), np.float32)
     darkest, brightest = np.empty(tile * step[1], np.uint8), np.empty(tile * step[1], np.uint8)
-    total, none = np.empty(tile * step[1], np.uint16), np.zeros(tile, np.float32)
+    total, none = np.empty(tile * step[1], np.uint16), np.empty(tile, np.float32)
+    none[:] = np.float32(0.0)
     per_pixel = np.float32(1.0 / (step[0] * step[1]))
     for left in range(0, width, TILE):
         size = min(TILE, width - left)
         near, part = columns.near[left : left + size], columns.part[left : left + size]
         last = -2
-        first = 0
+        # Not a constant, of which Numba would compile a variant of its own.
+        first = size - size
         for y in range(start, stop):
             place = int(rows.near[y])
             if place != last:

@@ -94,6 +94,14 @@ def announce_compiling() -> None:
     on_first_compile(lambda: say("compiling the pixel kernels for this machine: a few seconds, the first time only"))
 
 
+def compile_ahead(target: Path) -> None:
+    """Let a second process help to compile the kernels that a first result of this name needs, if none is cached."""
+    from colorrt import kernels
+    from colorrt.runtime.jpeg.still import JPEG_SUFFIXES
+
+    kernels.compile_ahead(planes=target.suffix.lower() in JPEG_SUFFIXES)
+
+
 def check_result_file(path: Path | None, inputs: Iterable[Path] = (), to_be_made: Path | None = None) -> None:
     """Raise UsageError when a file that the command writes at its end could not be written, or is an input.
 

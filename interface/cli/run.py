@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colorrt.cli.app import COLORIZE, announce_compiling, check_result_file, command, say
+from colorrt.cli.app import COLORIZE, announce_compiling, check_result_file, command, compile_ahead, say
 from colorrt.cli.options import (
     RESULTS,
     DeviceOption,
@@ -203,6 +203,8 @@ def run(
     written = Report(report, left_out)
     if not quiet:
         announce_compiling()
+    if pictures:
+        compile_ahead(pictures[0].target)
     with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
         colorizer.choose_saturation(saturation)
         if preview is not None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from colorrt.kernels import (
+    compile_ahead,
     luma,
     render_planes,
     render_rgb,
@@ -21,7 +22,8 @@ from colorrt.kernels import (
     thread_limit,
     warm_up,
 )
-from colorrt.kernels.compiling import kernel, striped, threads
+from colorrt.kernels.ahead import compile_last
+from colorrt.kernels.compiling import Striped, kernel, striped, threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,7 +280,7 @@ def test_warm_up_leaves_nothing_to_compile() -> None:
         "_measure",
         "_add_rows",
         "_add_columns",
-        "_fit",
+        "fit_to_guide",
         "render_rows",
         "render_block_rows",
     }
@@ -293,7 +295,45 @@ def test_warm_up_leaves_nothing_to_compile() -> None:
         render_rgb(plane, chroma)
         render_rgb(plane[::2], chroma, guide=chroma[0], out=np.empty((*plane[::2].shape, 3), plane.dtype))
     render_planes(luma(locked), chroma, guide=chroma[0])
+    # What a second process compiles is what pictures need.
+    compile_last(planes=True)
+    compile_last(planes=False)
     assert {name: len(value._compiled.signatures) for name, value in kernels.items()} == before
+
+
+AHEAD_SCRIPT = """
+from colorrt.kernels.ahead import compile_ahead, compile_last
+from colorrt.kernels.field import fit_to_guide
+from colorrt.kernels.rendering import render_rows
+
+process = compile_ahead(planes=False)
+assert process is not None and fit_to_guide.is_cached() is render_rows.is_cached() is False
+compile_last(planes=False)  # waits
+assert process.returncode == 0
+for kernel in (fit_to_guide, render_rows):
+    stats = kernel._compiled.stats
+    assert (sum(stats.cache_hits.values()), sum(stats.cache_misses.values())) == (1, 0), stats
+assert compile_ahead(planes=False) is None
+"""
+
+
+def test_second_process_compiles_what_comes_last(tmp_path: Path) -> None:
+    ended = run_script(AHEAD_SCRIPT, NUMBA_CACHE_DIR=str(tmp_path), NUMBA_NUM_THREADS="2")
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_one_thread_compiles_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Striped, "is_cached", lambda self: False)
+    with thread_limit(1):
+        assert compile_ahead(planes=True) is None
+
+
+def test_cache_is_seen_only_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(CONFIG, "CACHE_DIR", str(tmp_path))
+    compiled = kernel(double)
+    assert compiled.is_cached() is False
+    compiled(np.arange(3.0), np.zeros(3))
+    assert compiled.is_cached() is True
 
 
 BOUNDS_SCRIPT = """
