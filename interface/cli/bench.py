@@ -33,7 +33,8 @@ bench = typer.Typer(
     help="Measure how fast models are on this machine.\n\nWithout a command, latency runs: 'colorrt bench --rounds 5' "
     "is 'colorrt bench latency --rounds 5'. 'colorrt bench latency --help' shows its options.",
     epilog="colorrt bench\ncolorrt bench --engine fp16.plan --against fp32.plan\n"
-    "colorrt bench factors 8,16,24,35 --weights artistic.pth\ncolorrt bench film film.mp4",
+    "colorrt bench factors 8,16,24,35 --weights artistic.pth\ncolorrt bench folder scans/\n"
+    "colorrt bench film film.mp4",
     rich_markup_mode=None,
 )
 app.add_typer(bench, name="bench", rich_help_panel=MEASURE)
@@ -210,6 +211,55 @@ def factors(
         from colorrt.bench.plots import plot_factors
 
         plot_factors(plot, [report])
+
+
+@command(
+    None,
+    "colorrt bench folder",
+    "colorrt bench folder scans/ --json folder.json",
+    group=bench,
+)
+def folder(
+    source: Annotated[
+        Path | None,
+        typer.Argument(help="A folder of pictures.", metavar="FOLDER", show_default="synthesized JPEGs"),
+    ] = None,
+    engine: EngineOption = None,
+    render_factor: RenderFactorOption = None,
+    device: DeviceOption = Device.AUTO,
+    threads: ThreadsOption = None,
+    pictures: Annotated[
+        int,
+        typer.Option(
+            min=3,
+            help="Synthesized pictures: one third of 12 megapixels, two thirds of 2.",
+            metavar="N",
+            rich_help_panel=MEASURING,
+        ),
+    ] = 60,
+    json_file: JsonFileOption = None,
+) -> None:
+    """Measure what a folder costs: each stage by itself, then the whole run with all of them side by side.
+
+    Stages are the digest of each source, reading, the network, writing, and the journal. The pictures are colored
+    twice, and the results are thrown away. The most memory is shown early in the run and at its end.
+    """
+    check_result_file(json_file, [] if source is None else [source])
+    from tempfile import TemporaryDirectory
+
+    from colorrt.bench.folder import folder_lines, measure_folder, write_mixed
+    from colorrt.runtime.colorizer import Colorizer
+
+    with (
+        TemporaryDirectory(prefix="colorrt-") as place,
+        Colorizer(engine, render_factor=render_factor, device=device, threads=threads) as colorizer,
+    ):
+        if source is None:
+            source = Path(place)
+            write_mixed(source, pictures)
+        report = measure_folder(colorizer, source)
+    _show(folder_lines(report))
+    write_json(json_file, report.as_json())
 
 
 @command(

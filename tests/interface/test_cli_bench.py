@@ -136,3 +136,45 @@ def test_network_that_fails_ends_with_its_reason(
 ) -> None:
     broken = make_onnx(tmp_path / "broken.onnx", fails=True)
     assert "tiny: the network failed at 16 x 16" in error(colorrt("bench", *SMALL, "--engine", broken), 3)
+
+
+def test_bench_measures_each_stage_of_a_folder(colorrt: Command, tmp_path: Path, tiny_onnx: Path) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number, name in enumerate(("a.jpg", "b.png", "c.jpg", "d.tif")):
+        Image.new("L", (64, 48), 40 * number).save(folder / name)
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    options = ["--engine", tiny_onnx, "--render-factor", 1]
+    result = colorrt("bench", "folder", "scans", *options, "--json", "f.json")
+    assert result.exit_code == 0, result.output
+    for stage in ("digest", "read", "network", "write", "journal", "sum", "run"):
+        assert f"\n{stage} " in result.stdout
+    for word in ("times its slowest stage (", "times the sum of the stages", "MiB at the end"):
+        assert word in result.stdout
+    report = json.loads((tmp_path / "f.json").read_text())
+    assert (report["pictures"], report["megapixels"]) == (4, pytest.approx(4 * 64 * 48 / 1e6))
+    assert all(spent["wall"] > 0 for spent in (*report["stages"].values(), report["whole"]))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted([*before, "f.json"])
+
+
+def test_bench_makes_a_folder_of_its_own(colorrt: Command, tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from colorrt.bench import folder
+
+    monkeypatch.setattr(folder, "MIXED", ((40, 30), (32, 18)))
+    result = colorrt("bench", "folder", "--pictures", 5, "--engine", tiny_onnx, "--render-factor", 1)
+    assert result.exit_code == 0, result.output
+    assert "5 pictures, 0 megapixels" in result.stdout
+
+
+@pytest.mark.parametrize(("name", "message"), [("none", "none: no such file or folder"), ("empty", "no pictures in")])
+def test_bench_of_no_pictures_is_one_line(
+    colorrt: Command, tiny_onnx: Path, tmp_path: Path, name: str, message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert message in error(colorrt("bench", "folder", name, "--engine", tiny_onnx, "--render-factor", 1), 1)
+
+
+def test_bench_names_the_picture_that_cannot_be_colored(colorrt: Command, tiny_onnx: Path, tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert "bad.png" in error(colorrt("bench", "folder", "scans", "--engine", tiny_onnx, "--render-factor", 1), 1)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     [], ["run"], ["train"], ["export"], ["build"], ["eval"], ["verify"], ["bench"], ["bench", "latency"],
-    ["bench", "factors"], ["info"], ["models"], ["doctor"],
+    ["bench", "factors"], ["bench", "folder"], ["info"], ["models"], ["doctor"],
 )  # fmt: skip
 MAIN = "from colorrt.cli import main; main()"
 
@@ -118,7 +118,7 @@ def test_module_runs_as_the_script_does(tmp_path: Path) -> None:
         ("colorrt ver", {"verify"}),
         ("colorrt run --up", {"--upsample"}),
         ("colorrt run --upsample ", {"guided", "bilinear"}),
-        ("colorrt bench ", {"latency", "factors", "film"}),
+        ("colorrt bench ", {"latency", "factors", "folder", "film"}),
         ("colorrt bench --rou", {"--rounds"}),
         ("colorrt bench factors --prec", {"--precision"}),
     ],
