@@ -11,6 +11,8 @@ import hashlib
 import json
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from colorrt.errors import UsageError
 from colorrt.runtime.searching import OWN_FOLDER
 
 NAME = "journal.jsonl"
+DONE = "done"
+"""The outcome of rows that stand for a result."""
 _BLOCK = 1 << 20
 
 
@@ -116,6 +120,10 @@ class Journal:
                 "mend its permissions, or name another folder with -o"
             ) from error
 
+    def results(self) -> tuple[Row, ...]:
+        """Return the row of each result: the last that is done."""
+        return tuple(self._made.values())
+
     def made(self, target: Path) -> Row | None:
         """Return the row of the run that made this result, None where no run did."""
         return self._made.get(self.name_of(target))
@@ -141,7 +149,7 @@ class Journal:
                     f"{printable(self.path)}: the journal cannot be written ({error.strerror}); free some space or "
                     "name another folder with -o, and run it again to go on"
                 ) from error
-            if row.outcome == "done":
+            if row.outcome == DONE:
                 self._made[row.target] = row
 
     def close(self) -> None:
@@ -169,8 +177,22 @@ class Journal:
         except ValueError:
             self.torn += 1
             return
-        if row.outcome == "done":
+        if row.outcome == DONE:
             self._made[row.target] = row
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Read the rows of a journal's file, all of them in their order. Lines that are none are passed over.
+
+    Raises UsageError when it cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+            for line in lines:
+                with suppress(ValueError):
+                    yield Row.from_json(line)
+    except OSError as error:
+        raise UsageError(f"{printable(path)}: the journal cannot be read ({error.strerror})") from error
 
 
 def identify(path: Path, *, digest: bool = False) -> Identity:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     [], ["run"], ["train"], ["export"], ["build"], ["eval"], ["verify"], ["bench"], ["bench", "latency"],
-    ["bench", "factors"], ["bench", "folder"], ["info"], ["models"], ["doctor"],
+    ["bench", "factors"], ["bench", "folder"], ["journal"], ["journal", "show"], ["journal", "verify"],
+    ["journal", "merge"], ["info"], ["models"], ["doctor"],
 )  # fmt: skip
 MAIN = "from colorrt.cli import main; main()"
 
@@ -74,7 +75,7 @@ def test_commands_stand_in_groups(colorrt: Command) -> None:
     groups = {name: [line.split()[0] for line in lines if line[2] != " "] for name, lines in found.items() if name}
     del groups["Options"], groups["Examples"]
     assert groups == {
-        "Colorize": ["run"],
+        "Colorize": ["run", "journal"],
         "Make models": ["train", "export", "build"],
         "Measure": ["eval", "verify", "bench"],
         "Inspect": ["info", "models", "doctor"],

@@ -1,0 +1,70 @@
+"""`colorrt journal`: shown, verified and merged, on what `colorrt run` itself has kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typer.testing import Result
+
+    Command = Callable[..., Result]
+    Save = Callable[..., Path]
+
+
+@pytest.fixture
+def out(run: Command, save_gray: Save, tmp_path: Path) -> Path:
+    for name in ("1.jpg", "2.png", "sub/3.tif"):
+        save_gray(tmp_path / "photos" / name)
+    (tmp_path / "photos" / "bad.jpg").write_bytes(b"\xff\xd8\xff")
+    assert run("photos", "-o", "out").exit_code == 1
+    return tmp_path / "out"
+
+
+def test_journal_is_shown(colorrt: Command, out: Path, tmp_path: Path) -> None:
+    result = colorrt("journal", "show", "out", "--json", "journal.json")
+    assert result.exit_code == 0
+    for words in ("4 (3 done, 1 failed)", "results    3", "made with  3: ", "at render factor 1, saturation 1"):
+        assert words in result.stdout, result.stdout
+    table = json.loads((tmp_path / "journal.json").read_text())
+    assert (table["rows"], table["results"], table["outcomes"]) == (4, 3, {"done": 3, "failed": 1})
+    assert [making["results"] for making in table["makings"]] == [3]
+
+
+def test_results_are_verified(colorrt: Command, out: Path, tmp_path: Path) -> None:
+    result = colorrt("journal", "verify", "out")
+    assert (result.exit_code, result.stdout) == (0, "3 results: 3 as they were made\n")
+    (out / "1.jpg").write_bytes((out / "1.jpg").read_bytes() + b"x")
+    (out / "2.png").unlink()
+    result = colorrt("journal", "verify", "out", "--json", "fixity.json")
+    assert result.exit_code == 1
+    assert result.stdout == "3 results: 1 as they were made, 1 changed, 1 missing\n"
+    assert sorted(result.stderr.splitlines()) == ["changed: out/1.jpg", "missing: out/2.png"]
+    table = json.loads((tmp_path / "fixity.json").read_text())
+    assert {row["target"]: row["fixity"] for row in table} == {
+        "1.jpg": "changed", "2.png": "missing", "sub/3.tif": "same",
+    }  # fmt: skip
+
+
+def test_journals_of_shards_are_merged(colorrt: Command, run: Command, out: Path) -> None:
+    for number in (1, 2):
+        assert run("photos", "-o", f"out-{number}", "--shard", f"{number}/2").exit_code in (0, 1)
+    result = colorrt("journal", "merge", "all", "out-1", "out-2")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "4 rows added to the journal of all\n", "")
+    assert colorrt("journal", "merge", "all", "out-1", "out-2").stdout.startswith("0 rows added")
+    assert "results    3" in colorrt("journal", "show", "all").stdout
+    assert "3 results: 3 missing" in colorrt("journal", "verify", "all").stdout
+
+
+@pytest.mark.parametrize("command", [["show", "nothing"], ["verify", "nothing"], ["merge", "all", "nothing"]])
+def test_folder_without_journal_is_one_line(colorrt: Command, command: list[str], tmp_path: Path) -> None:
+    result = colorrt("journal", *command)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: nothing: no journal in it")
+    assert result.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
