@@ -8,6 +8,7 @@ import torch
 
 from colorrt.contract import Precision
 from colorrt.errors import BackendError, ModelError
+from colorrt.runtime.sessions.ort import count_cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +46,7 @@ class TorchRunner:
                 f"PyTorch {torch.__version__} sees no GPU; install a CUDA build of it, or use --device cpu"
             )
         if threads is not None:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(min(threads, count_cores()))
         self._device = torch.device(device)
         self._dtype = torch.float16 if half else torch.float32
         self._layout = torch.channels_last if half else torch.contiguous_format

@@ -6,8 +6,12 @@ import errno
 import os
 import re
 import secrets
+import shutil
+import stat
 import time
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PART = re.compile(r"\..{0,40}\.[0-9a-f]{12}\.part", re.DOTALL)
-_MOMENT, _DAY = 5.0, 86400.0
-"""Seconds after which a part that nobody has locked is abandoned, with and without locks."""
+# Folders that were named by Python's tempfile are of before they were locked.
+_PART_FOLDER = re.compile(r"\.colorrt-(?:[0-9a-f]{12}|[0-9a-z_]{8})\.part")
+_DAY = 86400.0
+"""Seconds after which a part is abandoned where the system has no locks."""
+_TRIES = 100
+
+Told = Callable[[Path, Path], None]
+_before_move: ContextVar[Told | None] = ContextVar("before_move", default=None)
 
 _WHY_NOT_WRITTEN = {
     errno.EACCES: "there is no permission to write here; choose another folder",
@@ -69,10 +79,12 @@ def atomic_path(path: Path, failure: type[ColorrtError] = ColorrtError) -> Itera
             # Moving a file to the name of a device would take the device away.
             raise failure(f"{printable(path)}: cannot be written: it is not a regular file; choose another name")
         # Cut, because the longer name may not be longer than a name can be (mostly 255 bytes).
-        part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.part")
-        held = _hold(part)
+        part, held = make_held(lambda mark: target.with_name(f".{target.name[:40]}.{mark}.part"))
         yield part
         _sync(part)
+        told = _before_move.get()
+        if told is not None:
+            told(part, path)
         part.replace(target)
         part = None
     except OSError as error:
@@ -88,49 +100,143 @@ def atomic_path(path: Path, failure: type[ColorrtError] = ColorrtError) -> Itera
             os.close(held)
 
 
+@contextmanager
+def part_folder(place: Path) -> Iterator[Path]:
+    """Lend an empty hidden folder within `place` for what is on its way to a file there; it is removed in the end.
+
+    What a killed run leaves of it is removed by `remove_parts`. Raises OSError.
+    """
+    folder, held = _hold_new(lambda mark: place / f".colorrt-{mark}.part", _make_folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if held is not None:
+            os.close(held)
+
+
+@contextmanager
+def telling_moves(told: Told) -> Iterator[None]:
+    """Within the block, tell of each file that `atomic_path` makes in this thread before it gets its name.
+
+    told: called with the lent path, whose content is on the disk, and the path that it is about to take.
+    """
+    token = _before_move.set(told)
+    try:
+        yield
+    finally:
+        _before_move.reset(token)
+
+
 def remove_parts(folder: Path) -> int:
     """Remove what runs that were killed have left in a folder; what a living one is writing stays. Returns how many.
 
-    A living writer holds a lock on its file. Where the system has no such locks, files of the last day stay.
+    A living writer holds a lock on its file or folder. Where the system has no such locks, those of the last day stay.
     """
     removed = 0
-    with suppress(OSError):
-        for path in [Path(entry.path) for entry in os.scandir(folder) if _PART.fullmatch(entry.name)]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        found = [Path(entry.path) for entry in entries if entry.name.endswith(".part")]
+        for path in found:
             with suppress(OSError):
-                if _is_abandoned(path):
-                    path.unlink()
-                    removed += 1
+                removed += _remove_abandoned(path)
     return removed
 
 
-def _hold(part: Path) -> int | None:
+def make_held(name: Callable[[str], Path]) -> tuple[Path, int | None]:
+    """Make an empty file that `let_go` leaves alone until the returned descriptor is closed.
+
+    name: gives its path from twelve random letters. The descriptor, for reading and writing, is None where the system
+    has no locks. Raises OSError.
+    """
+    return _hold_new(name, _make_file)
+
+
+def let_go(path: Path, remove: Callable[[Path], None] = Path.unlink) -> bool:
+    """Remove a file that `make_held` made, unless its maker is alive and holds it. Returns whether it was removed.
+
+    remove: what removes it, while nobody else can hold it. Raises OSError.
+    """
+    age = time.time() - path.stat(follow_symlinks=False).st_mtime
+    if fcntl is None:
+        if age <= _DAY:
+            return False
+        remove(path)
+        return True
+    # Network drives lock only what is open for writing; folders cannot be.
+    held = os.open(path, (os.O_RDONLY if path.is_dir() else os.O_RDWR) | os.O_NOFOLLOW)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            if age <= _DAY:
+                return False
+        # Still locked: whoever made it just now and waits for the lock finds it gone, and makes another.
+        remove(path)
+        return True
+    finally:
+        os.close(held)
+
+
+def _remove_abandoned(path: Path) -> bool:
+    mode = path.stat(follow_symlinks=False).st_mode
+    if stat.S_ISREG(mode) and _PART.fullmatch(path.name):
+        return let_go(path)
+    if stat.S_ISDIR(mode) and _PART_FOLDER.fullmatch(path.name):
+        return let_go(path, shutil.rmtree)
+    return False
+
+
+def _hold_new(name: Callable[[str], Path], make: Callable[[Path], int | None]) -> tuple[Path, int | None]:
+    """Make a file or folder of a random name that nobody else holds. Returns it, and what holds its lock."""
+    for _ in range(_TRIES):
+        part = name(secrets.token_hex(6))
+        held = make(part)
+        if held is None or _is_there(part, held):
+            return part, held
+        # Another run took it for an abandoned one in the moment before it was locked.
+        os.close(held)
+    raise OSError(errno.EBUSY, "other runs remove what is written here")
+
+
+def _make_file(part: Path) -> int | None:
     """Make the file, and lock it for as long as the returned descriptor is open."""
     held = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     if fcntl is None:
         # Windows moves no file that is open.
         os.close(held)
         return None
-    # Some network drives have no locks; their files are known by their age.
-    with suppress(OSError):
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    _lock(held)
     return held
 
 
-def _is_abandoned(part: Path) -> bool:
-    age = time.time() - part.stat().st_mtime
+def _make_folder(part: Path) -> int | None:
+    part.mkdir()
     if fcntl is None:
-        return age > _DAY
-    # A file that was made just now may not be locked yet.
-    if age < _MOMENT:
+        return None
+    try:
+        held = os.open(part, os.O_RDONLY)
+    except FileNotFoundError:
+        # Taken for an abandoned one already.
+        part.mkdir(exist_ok=True)
+        held = os.open(part, os.O_RDONLY)
+    _lock(held)
+    return held
+
+
+def _lock(held: int) -> None:
+    # Some network drives have no locks; their files are known by their age.
+    with suppress(OSError):
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+
+def _is_there(part: Path, held: int) -> bool:
+    try:
+        named, opened = part.stat(follow_symlinks=False), os.fstat(held)
+    except FileNotFoundError:
         return False
-    with part.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return age > _DAY
-    return True
+    return (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
 
 
 def _sync(part: Path) -> None:

@@ -9,22 +9,19 @@ within a folder are named with it: `deep/shard.tar/a.jpg`.
 from __future__ import annotations
 
 import hashlib
-import lzma
 import os
 import stat
-import tarfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from colorrt.errors import UsageError
+from colorrt.photos.shards import MOST_PHOTO_BYTES, HostileShardError, Shard, open_shard, read_member, too_large
 from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES
 
 # TGA has no mark at its beginning: its reader would take damaged files of other formats for pictures.
 PHOTO_SUFFIXES = PICTURE_SUFFIXES - {".tga"}
 """Files with other suffixes are passed over in silence: they do not claim to be photographs."""
-TAR_FAILURES = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError)
 SHARD_ENDINGS = (".tar", ".tar.bz2", ".tar.gz", ".tar.xz", ".tgz")
 
 
@@ -89,12 +86,15 @@ def is_held_out(name: str, share: float) -> bool:
 
 
 def read_entry(entry: Entry) -> bytes:
-    """Return an encoded photograph. Raises OSError when its file is gone or shorter than it was, ValueError when
-    it was listed without being held and cannot be reached singly."""
+    """Return an encoded photograph. Raises OSError when its file is gone, shorter than it was or too large, ValueError
+    when it was listed without being held and cannot be reached singly."""
     if entry.data is not None:
         return entry.data
     if entry.member is not None:
         raise ValueError(f"{entry.name} was not held and lies in a compressed shard")
+    size = entry.file.stat().st_size if entry.size < 0 else entry.size
+    if size > MOST_PHOTO_BYTES:
+        raise OSError(f"{entry.name}: {too_large(size)}")
     if entry.size < 0:
         return entry.file.read_bytes()
     with entry.file.open("rb") as file:
@@ -147,7 +147,6 @@ def _files_below(folder: Path, leave: str | None, skip: Callable[[str], None]) -
                 entered.append(name)
         folders[:] = entered
         # Path.is_file raises where a folder may be listed and not entered.
-        # Path.is_file raises where a folder may be listed and not entered.
         yield from (Path(place, name) for name in files if not _is_hidden(name) and os.path.isfile(Path(place, name)))  # noqa: PTH113 (Path.is_file raises)
 
 
@@ -157,14 +156,18 @@ def _read_shard(source: Path, hold: bool) -> Iterator[Entry]:
             raise UsageError(
                 f"{source} is neither a folder nor a file; name a folder of photographs or a tar archive of them"
             )
-        shard = tarfile.open(source)  # noqa: SIM115 (closed below, out of the reach of this except)
-    except TAR_FAILURES as error:
+    except OSError as error:
         raise UsageError(_describe_damage(source, error)) from error
-    with shard:
-        try:
+    opened = False
+    try:
+        with open_shard(source) as shard:
+            opened = True
             yield from _members_of(shard, source, hold)
-        except TAR_FAILURES as error:
+    except Exception as error:
+        # Headers lead tarfile into nearly every exception that there is; decompressors have their own.
+        if opened:
             raise DamagedShardError(source, error) from error
+        raise UsageError(_describe_damage(source, error)) from error
 
 
 def _describe_damage(source: Path, error: BaseException) -> str:
@@ -176,31 +179,26 @@ def _describe_damage(source: Path, error: BaseException) -> str:
 
 def _first_line(error: BaseException) -> str:
     # tarfile tells of each compression that it tried in a line of its own.
-    return str(error).partition("\n")[0].rstrip(":")
+    return str(error).partition("\n")[0].rstrip(":") or type(error).__name__
 
 
-def _members_of(shard: tarfile.TarFile, source: Path, hold: bool) -> Iterator[Entry]:
-    plain = _is_plain(source)
+def _members_of(shard: Shard, source: Path, hold: bool) -> Iterator[Entry]:
     # Of members of one name, the last is the one that unpacking leaves. tar writes ./a.png for the members of a dot.
-    members = {PurePosixPath(member.name).as_posix(): member for member in shard if member.isreg()}
+    members = {PurePosixPath(member.name).as_posix(): member for member in shard.archive if member.isreg()}
+    held = 0
     for name, member in members.items():
         if not _is_photo(name):
             continue
-        if plain and not member.issparse():
+        if (shard.plain and not member.issparse()) or member.size > MOST_PHOTO_BYTES:
+            # What is too large is listed, and refused when it is to be read.
             yield Entry(name, source, member.offset_data, member.size)
         elif not hold:
             yield Entry(name, source, member=member.name)
-        elif (stream := shard.extractfile(member)) is not None:
-            yield Entry(name, source, data=stream.read())
-
-
-def _is_plain(source: Path) -> bool:
-    """Whether a tar file is not compressed, so that its members lie in it as they are."""
-    try:
-        with tarfile.open(source, "r:"):
-            return True
-    except tarfile.TarError:
-        return False
+        else:
+            held += member.size
+            if held > shard.most:
+                raise HostileShardError(f"its members unpack to more than {shard.most:,} bytes, as a bomb does")
+            yield Entry(name, source, data=read_member(shard, member))
 
 
 def _is_photo(name: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tarfile
 from contextlib import ExitStack
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -12,7 +11,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from colorrt.errors import PictureError, UsageError
-from colorrt.photos.finding import PHOTO_SUFFIXES, TAR_FAILURES, DamagedShardError, Entry, find_entries, read_entry
+from colorrt.photos.finding import PHOTO_SUFFIXES, DamagedShardError, Entry, find_entries, read_entry
+from colorrt.photos.shards import Shard, open_shard, read_member
 from colorrt.runtime.pictures.formats import formats_to_try, mark_of
 
 if TYPE_CHECKING:
@@ -69,13 +69,15 @@ def decode_photos(entries: Sequence[Entry]) -> Iterator[tuple[Entry, NDArray[np.
     """
     for file, group in groupby(entries, key=lambda entry: None if entry.member is None else entry.file):
         with ExitStack() as stack:
-            shard = None if file is None else stack.enter_context(tarfile.open(file))
+            shard = None if file is None else stack.enter_context(open_shard(file))
             for entry in group:
                 try:
-                    yield entry, decode_rgb(read_entry(entry) if shard is None else _read_member(shard, entry))
+                    encoded = read_entry(entry) if shard is None else _read_member(shard, entry)
+                    yield entry, decode_rgb(encoded)
                 except PictureError as error:
                     yield entry, error
-                except TAR_FAILURES as error:
+                except Exception as error:
+                    # Of a shard that is damaged, tarfile and decompressors raise nearly anything.
                     yield entry, PictureError(_reason(error))
 
 
@@ -142,13 +144,13 @@ def _decoded(
         )
 
 
-def _read_member(shard: tarfile.TarFile, entry: Entry) -> bytes:
+def _read_member(shard: Shard, entry: Entry) -> bytes:
     assert entry.member is not None
     try:
-        stream = shard.extractfile(entry.member)
+        member = shard.archive.getmember(entry.member)
     except KeyError as error:
         raise PictureError("it is gone from its shard") from error
-    return b"" if stream is None else stream.read()
+    return read_member(shard, member)
 
 
 def _reason(error: Exception) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from colorrt.atomic import in_one_line, printable, remove_parts
+from colorrt.atomic import in_one_line, printable, remove_parts, telling_moves
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.history import History, Journals, Skip
@@ -165,7 +165,10 @@ class PicturePassage:
         """Write the copy, whole or not at all. Raises PictureError."""
         make_folder(self._job.target.parent)
         mark = mark_of(self._colorizer, self._job.source, self._settings.saturation)
-        with signed(self._job.target, self._job.source, mark, self._settings.credentials) as path:
+        with (
+            telling_moves(self._announce),
+            signed(self._job.target, self._job.source, mark, self._settings.credentials) as path,
+        ):
             write_stills(path, (self._paint(*one, mark) for one in colored), self._settings.quality)
 
     def end(self, error: Exception | None) -> Result:
@@ -179,6 +182,10 @@ class PicturePassage:
         if isinstance(error, StoppedError):
             return result
         return replace(result, row=self._history.enter(job, outcome.value, reason, seconds, self._source))
+
+    def _announce(self, part: Path, path: Path) -> None:
+        if path == self._job.target:
+            self._history.announce(self._job, part, time.perf_counter() - self._started, self._source)
 
     def _why(self, error: Exception) -> str:
         if isinstance(error, PictureError):

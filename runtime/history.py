@@ -9,7 +9,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from colorrt.runtime.jobs import Job
-from colorrt.runtime.journal import Identity, Journal, Making, Row, identify, is_same
+from colorrt.runtime.journal import DONE, Identity, Journal, Making, Row, identify, is_same
+from colorrt.runtime.moves import Moves, recover_rows
 
 
 class Skip(enum.Enum):
@@ -26,19 +27,28 @@ class Journals:
 
     def __init__(self) -> None:
         self._open: dict[Path, Journal] = {}
+        self._moves: dict[Path, Moves] = {}
         self._lock = threading.Lock()
 
     def of(self, job: Job) -> Journal:
         """Return the journal that a job belongs into. Raises UsageError when it cannot be read."""
         with self._lock:
             if job.folder not in self._open:
-                self._open[job.folder] = Journal(job.folder)
+                journal = self._open[job.folder] = Journal(job.folder)
+                recover_rows(journal)
             return self._open[job.folder]
+
+    def moves_of(self, job: Job) -> Moves:
+        """Return where the result of a job is announced before it gets its name."""
+        with self._lock:
+            return self._moves.setdefault(job.folder, Moves(job.folder))
 
     def close(self) -> None:
         """Bring all rows to the disk."""
         for journal in self._open.values():
             journal.close()
+        for moves in self._moves.values():
+            moves.close()
 
 
 class History:
@@ -47,6 +57,7 @@ class History:
     def __init__(self, journals: Journals | None, making: Making) -> None:
         self._journals = journals
         self._making = making
+        self._announced: dict[Path, Identity] = {}
 
     def is_taken(self, job: Job) -> bool:
         """Whether the target holds the result of another source."""
@@ -75,19 +86,41 @@ class History:
             return identify(job.source, digest=True)
         return None
 
+    def announce(self, job: Job, part: Path, seconds: float, source: Identity | None) -> None:
+        """Note that `part`, which is on the disk, is about to become the result of a job. Raises OSError."""
+        if self._journals is not None:
+            # Here, where it is still in the page cache, and not once more when the row is entered.
+            made = self._announced[job.target] = identify(part, digest=True)
+            self._journals.moves_of(job).announce(self._new_row(job, DONE, None, seconds, source, made))
+
     def enter(self, job: Job, outcome: str, reason: str | None, seconds: float, source: Identity | None) -> Row | None:
         """Enter what became of a job. Returns its row; None where no journal is kept, or the job had a problem from
         the beginning: a name that does not exist has no folder of results."""
         if self._journals is None or job.problem is not None:
             return None
-        journal = self._journals.of(job)
-        target = None
-        if outcome == "done":
+        target = self._announced.pop(job.target, None)
+        if outcome != DONE:
+            target = None
+        elif target is None:
             with suppress(OSError):
                 target = identify(job.target)
-        row = Row(
+        row = self._new_row(job, outcome, reason, seconds, source, target)
+        self._journals.of(job).add(row)
+        self._journals.moves_of(job).settle(row)
+        return row
+
+    def _new_row(
+        self,
+        job: Job,
+        outcome: str,
+        reason: str | None,
+        seconds: float,
+        source: Identity | None,
+        target: Identity | None,
+    ) -> Row:
+        return Row(
             _absolute(job.source),
-            journal.name_of(job.target),
+            job.name,
             outcome,
             reason,
             round(seconds, 4),
@@ -96,8 +129,6 @@ class History:
             self._making,
             datetime.now(timezone.utc).isoformat(timespec="seconds"),
         )
-        journal.add(row)
-        return row
 
     def _row(self, job: Job) -> Row | None:
         return None if self._journals is None else self._journals.of(job).made(job.target)

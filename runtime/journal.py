@@ -7,6 +7,7 @@ memory, which network drives lack.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -137,13 +138,11 @@ class Journal:
 
     def add(self, row: Row) -> None:
         """Append a row. Raises UsageError when it cannot be written: a run without its journal is not resumable."""
-        data = (row.to_json() + "\n").encode("ascii")
         with self._lock:
             try:
                 if self._file is None:
                     self._file = self._opened()
-                # One write: two runs at once never mix their lines.
-                os.write(self._file, data)
+                write_line(self._file, row.to_json())
             except OSError as error:
                 raise UsageError(
                     f"{printable(self.path)}: the journal cannot be written ({error.strerror}); free some space or "
@@ -193,6 +192,14 @@ def read_rows(path: Path) -> Iterator[Row]:
                     yield Row.from_json(line)
     except OSError as error:
         raise UsageError(f"{printable(path)}: the journal cannot be read ({error.strerror})") from error
+
+
+def write_line(file: int, line: str) -> None:
+    """Append a line of ASCII in one write: two runs at once never mix their lines. Raises OSError."""
+    data = (line + "\n").encode("ascii")
+    if os.write(file, data) != len(data):
+        # A nearly full disk takes the beginning.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def identify(path: Path, *, digest: bool = False) -> Identity:

@@ -7,25 +7,30 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from math import ceil
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colorrt.runtime.colorizer import Square
-from colorrt.runtime.pixel_budget import PixelBudget
+from colorrt.runtime.memory_budget import MemoryBudget
 
 Content = TypeVar("Content")
 Ended = TypeVar("Ended")
 Ended_co = TypeVar("Ended_co", covariant=True)
 Chroma = NDArray[np.float32]
 
+BYTES_PER_PIXEL = 6.0
+"""What a frame takes at most at a time from its decoding to its end, where its source does not say: luma of 16 bits,
+and planes or bands of its copy."""
+
 
 class Reserve(Protocol):
     """How a source announces what it is about to decode."""
 
-    def __call__(self, pixels: int, *, more: bool = False) -> None:
-        """Wait until `pixels` may be under way. `more`: another frame of this source follows."""
+    def __call__(self, pixels: int, *, more: bool = False, each: float = BYTES_PER_PIXEL) -> None:
+        """Wait until a frame of `pixels`, of `each` bytes, may be under way. `more`: another frame follows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +63,8 @@ class Read(Generic[Content]):
     """A frame with its share of the budget."""
 
     frame: Frame[Content]
-    pixels: int
+    size: int
+    """Bytes."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ class Track(Generic[Content, Ended]):
     depth: the most frames in each of the two queues.
     """
 
-    def __init__(self, passage: Passage[Content, Ended], turn: int, budget: PixelBudget, depth: int) -> None:
+    def __init__(self, passage: Passage[Content, Ended], turn: int, budget: MemoryBudget, depth: int) -> None:
         self.passage = passage
         self.admitted = False
         self._turn = turn
@@ -134,7 +140,7 @@ class Track(Generic[Content, Ended]):
                 self._guessed.append((read, chroma))
                 self._changed.notify_all()
                 return
-        self._budget.give(read.pixels)
+        self._budget.give(read.size)
 
     def finish(self, end: End) -> None:
         """Tell the sink that all frames were delivered."""
@@ -160,7 +166,7 @@ class Track(Generic[Content, Ended]):
         # The sink may have ended before its source: on a full disk.
         with self._changed:
             self._closed = True
-            left = sum(read.pixels for read, _ in self._guessed)
+            left = sum(read.size for read, _ in self._guessed)
             self._guessed.clear()
             self._changed.notify_all()
         self._budget.give(left)
@@ -177,13 +183,13 @@ class Track(Generic[Content, Ended]):
                     raise error
                 read, chroma = self._guessed.popleft()
                 self._changed.notify_all()
-            pixels = read.pixels
+            size = read.size
             try:
                 yield read.frame, chroma
             finally:
                 # Or else its luma would stay in memory while the next one is waited for.
                 del read, chroma
-                self._budget.give(pixels)
+                self._budget.give(size)
 
     def _put(self, frame: Frame[Content]) -> None:
         with self._changed:
@@ -193,6 +199,6 @@ class Track(Generic[Content, Ended]):
                 self._reserved = 0
                 self._changed.notify_all()
 
-    def _reserve(self, pixels: int, *, more: bool = False) -> None:
-        self._reserved += self._budget.take(self._turn, pixels, more=more)
+    def _reserve(self, pixels: int, *, more: bool = False, each: float = BYTES_PER_PIXEL) -> None:
+        self._reserved += self._budget.take(self._turn, ceil(pixels * each), more=more)
         self._turn_over = not more

@@ -1,7 +1,7 @@
 """The one pipeline: inputs are read ahead, guessed in batches and written behind, in order.
 
 Two threads read, the caller's thread runs the network, two threads write; the slowest of the three alone sets the pace,
-and the pixels under way are bounded. What an input is, a still, a TIFF of pages or a film, is its passage's business.
+and the memory of pictures under way is bounded. What an input is, a still, a TIFF of pages or a film, is its passage's business.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorrt.runtime.colorizer import Square
+from colorrt.runtime.memory_budget import MemoryBudget
 from colorrt.runtime.passage import Content, End, Ended, Passage, Read, Track
-from colorrt.runtime.pixel_budget import PixelBudget
 
 READERS = WRITERS = 2
 DEPTH = 2
@@ -25,17 +25,17 @@ Guess = Callable[[list[Square]], NDArray[np.float32]]
 
 
 def run_passages(
-    passages: Iterable[Passage[Content, Ended]], guess: Guess, batch: int = 1, budget: PixelBudget | None = None
+    passages: Iterable[Passage[Content, Ended]], guess: Guess, batch: int = 1, budget: MemoryBudget | None = None
 ) -> Generator[Ended, None, None]:
     """Take every passage from its source to its sink; yield what became of each, in order, as it ends.
 
     guess: squares to chroma (N x 2 x S x S float32), called from the caller's thread alone. batch: the most squares at
-    a time; fewer where no more have been read yet, for nothing waits for a batch to fill. budget: of pixels under way.
+    a time; fewer where no more have been read yet, for nothing waits for a batch to fill. budget: of pictures under way.
 
     What a passage raises is handed to its own `end`; what `guess` raises ends the run and leaves this function, as does
     an interrupt: sinks that have all their frames finish, the others are told to stop.
     """
-    budget = budget or PixelBudget()
+    budget = budget or MemoryBudget()
     coming = enumerate(passages)
     tracks: deque[Track[Content, Ended]] = deque()
     ended: list[tuple[Track[Content, Ended], End]] = []

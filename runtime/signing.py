@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import io
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
 
-from colorrt.atomic import atomic_path, in_one_line, printable
+from colorrt.atomic import atomic_path, in_one_line, part_folder, printable
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.pictures.formats import mark_of
 from colorrt.runtime.provenance.mark import DIGITAL_SOURCE_TYPE, NAMESPACE, Mark
@@ -119,9 +118,9 @@ def signed(path: Path, source: Path, mark: Mark, credentials: Credentials | None
     with (
         atomic_path(path, PictureError) as part,
         # In the folder of the result, for that is the disk that has to have room for it.
-        tempfile.TemporaryDirectory(prefix=".colorrt-", suffix=".part", dir=part.parent) as folder,
+        part_folder(part.parent) as folder,
     ):
-        unsigned = Path(folder) / f"unsigned{path.suffix}"
+        unsigned = folder / f"unsigned{path.suffix}"
         try:
             yield unsigned
         except PictureError as error:

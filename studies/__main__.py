@@ -30,6 +30,7 @@ def main() -> int:
         ("gpu", _add_gpu, _gpu),
         ("jpeg", _add_jpeg, _jpeg),
         ("stills", _add_stills, _stills),
+        ("memory", _add_memory, _memory),
         ("kernels", _add_kernels, _kernels),
         ("bleeding", _add_bleeding, _bleeding),
         ("film", _add_film, _film),
@@ -46,6 +47,29 @@ def main() -> int:
         print("interrupted: what was finished stays", file=sys.stderr)
         return 130
     return 0
+
+
+def _add_memory(commands: Any) -> None:
+    from studies.memory import KINDS
+
+    memory = commands.add_parser(
+        "memory", help="peak memory of pictures of each format and depth, from read to written"
+    )
+    memory.add_argument("kinds", nargs="*", metavar="KIND", help=f"all if not given: {', '.join(KINDS)}")
+    memory.add_argument("--width", type=int, default=4800)
+    memory.add_argument("--height", type=int, default=3600)
+    memory.add_argument("--json", type=Path, help="write the figures here")
+
+
+def _memory(arguments: argparse.Namespace) -> None:
+    from studies.memory import KINDS, as_json, measure_kinds, memory_lines
+
+    unknown = [kind for kind in arguments.kinds if kind not in KINDS]
+    if unknown or min(arguments.width, arguments.height) < 1:
+        raise UsageError(f"{', '.join(unknown) or 'the size'}: this is measured for {', '.join(KINDS)}, of 1 x 1 up")
+    rows = list(measure_kinds(arguments.kinds or KINDS, arguments.width, arguments.height, print))
+    print("\n".join(memory_lines(rows)))
+    _write(arguments.json, as_json(rows))
 
 
 def _add_film(commands: Any) -> None:

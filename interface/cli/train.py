@@ -89,6 +89,7 @@ def train(
     try:
         import torch
 
+        from colorrt.runtime.sessions.ort import count_cores
         from colorrt.training.recipe import shrink
         from colorrt.training.recipe_toml import find_recipe, read_recipe
         from colorrt.training.train import Files
@@ -101,7 +102,8 @@ def train(
     if (steps is not None and steps < 1) or not 0 < scale <= 16 or (threads is not None and threads < 1):
         raise UsageError("--steps and --threads take 1 or more, --scale more than 0 and up to 16")
     if threads is not None:
-        torch.set_num_threads(threads)
+        # More threads than cores only wait for each other, and thousands of them end the process.
+        torch.set_num_threads(min(threads, count_cores()))
     asked = shrink(read_recipe(find_recipe(recipe)), steps, scale)
     try:
         weights = run(asked, data, out, Files(encoder, start, features), device)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from picture_files import assert_sentence, names_in
 
-from colorrt.atomic import atomic_path, printable, remove_parts
+from colorrt.atomic import atomic_path, part_folder, printable, remove_parts, telling_moves
 from colorrt.errors import ArtifactError, ColorrtError, PictureError
 
 
@@ -175,34 +179,106 @@ with atomic_path(Path(sys.argv[1])) as part:
 """
 
 
-def test_parts_of_killed_runs_are_removed_and_those_of_living_ones_stay(tmp_path: Path) -> None:
-    (tmp_path / ".mine.part").write_bytes(b"not ours")
-    (tmp_path / "x.0123456789ab.part").write_bytes(b"not hidden, not ours")
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", HOLDS, str(tmp_path / name)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for name in ("killed.png", "living.png")
-    ]
-    parts = [Path(run.stdout.readline().strip()) for run in runs if run.stdout is not None]
-    runs[0].kill()
-    runs[0].wait()
-    # Made just now: it could be one that is about to be locked.
-    assert remove_parts(tmp_path) == 0
-    for part in parts:
-        os.utime(part, (1, 1))
+HOLDS_FOLDER = """
+import sys
+from pathlib import Path
+from colorrt.atomic import part_folder
+with part_folder(Path(sys.argv[1]).parent) as folder:
+    (folder / "unsigned.png").write_bytes(b"half")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holders(tmp_path: Path) -> Iterator[Callable[[str, str], tuple[subprocess.Popen[str], Path]]]:
+    """Start processes that hold a part, and tell which."""
+    pytest.importorskip("fcntl")
+    with contextlib.ExitStack() as stack:
+
+        def start(program: str, name: str) -> tuple[subprocess.Popen[str], Path]:
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", program, str(tmp_path / name)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )  # fmt: skip
+            )
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            return process, Path(process.stdout.readline().strip())
+
+        yield start
+
+
+@pytest.mark.parametrize("program", [HOLDS, HOLDS_FOLDER], ids=["file", "folder"])
+def test_parts_of_killed_runs_are_removed_at_once_and_those_of_living_ones_stay(
+    holders: Callable[[str, str], tuple[subprocess.Popen[str], Path]], tmp_path: Path, program: str
+) -> None:
+    foreign = [".mine.part", "x.0123456789ab.part", ".colorrt-mine.part"]
+    for name in foreign[:2]:
+        (tmp_path / name).write_bytes(b"not ours")
+    (tmp_path / foreign[2]).mkdir()
+    killed, living = holders(program, "killed.png"), holders(program, "living.png")
+    killed[0].kill()
+    killed[0].wait()
     assert remove_parts(tmp_path) == 1
-    assert [part.exists() for part in parts] == [False, True]
-    runs[1].communicate("")
-    assert runs[1].returncode == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.part", "living.png", "x.0123456789ab.part"]
-    for run in runs:
-        for stream in (run.stdin, run.stdout):
-            if stream is not None:
-                stream.close()
+    assert [part.exists() for _, part in (killed, living)] == [False, True]
+    assert remove_parts(tmp_path) == 0
+    living[0].communicate("")
+    assert living[0].returncode == 0
+    left = [*foreign, *(["living.png"] if program == HOLDS else [])]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(left)
+
+
+def test_folders_of_signings_that_were_killed_before_they_were_locked_are_removed(tmp_path: Path) -> None:
+    (tmp_path / ".colorrt-ab12_cd9.part").mkdir()
+    (tmp_path / ".colorrt-ab12_cd9.part/unsigned.png").write_bytes(b"half")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/precious").write_bytes(b"mine")
+    (tmp_path / ".colorrt-0123456789ab.part").symlink_to(tmp_path / "elsewhere")
+    assert remove_parts(tmp_path) == 1
+    # A link is none of ours, and is not followed.
+    assert (tmp_path / "elsewhere/precious").read_bytes() == b"mine"
+    assert (tmp_path / ".colorrt-0123456789ab.part").is_symlink()
+
+
+def test_writer_whose_part_is_taken_for_an_abandoned_one_makes_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    real, removed = fcntl.flock, []
+
+    def slow(file: Any, how: int) -> None:
+        # Between the making of a part and its lock, another run cleans up.
+        if how == fcntl.LOCK_EX and len(removed) < 3:
+            removed.append(remove_parts(tmp_path))
+        real(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    with atomic_path(tmp_path / "a.txt") as part:
+        part.write_text("whole")
+    with part_folder(tmp_path) as folder:
+        (folder / "b").write_text("whole")
+    assert removed == [1, 1, 1]
+    assert names_in(tmp_path) == ["a.txt"]
+
+
+def test_moves_are_told_before_they_happen_to_their_own_thread(tmp_path: Path) -> None:
+    told: list[tuple[bytes, Path, bool]] = []
+    with telling_moves(lambda part, path: told.append((part.read_bytes(), path, path.exists()))):
+        with atomic_path(tmp_path / "a") as part:
+            part.write_bytes(b"x")
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(write_whole, tmp_path / "b").result()
+    write_whole(tmp_path / "c")
+    assert told == [(b"x", tmp_path / "a", False)]
+
+
+def write_whole(path: Path) -> None:
+    with atomic_path(path) as part:
+        part.write_bytes(b"y")
 
 
 def test_file_is_on_the_disk_before_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from colorrt.errors import ModelError
 from colorrt.runtime.colorizer import Square
+from colorrt.runtime.memory_budget import MemoryBudget
 from colorrt.runtime.passage import Frame, Reserve, StoppedError
 from colorrt.runtime.pipeline import run_passages
-from colorrt.runtime.pixel_budget import PixelBudget
 
 WAIT = 30.0
 
 
 @dataclass
 class Strip:
-    """A passage of `count` frames of ten pixels each, told where to break."""
+    """A passage of `count` frames of ten bytes each, told where to break."""
 
     name: int
     count: int = 1
@@ -36,7 +36,7 @@ class Strip:
 
     def frames(self, reserve: Reserve) -> Generator[Frame[int], None, None]:
         for number in range(self.count):
-            reserve(10, more=number + 1 < self.count)
+            reserve(5, more=number + 1 < self.count, each=2)
             if (self.fails, self.fails_at) == ("read", number):
                 raise ValueError("read")
             value = np.full((16, 16), self.name + number / 100, np.float32)
@@ -73,7 +73,7 @@ class Network:
         return -np.stack([np.stack([square.small] * 2) for square in squares])
 
 
-def left_of(budget: PixelBudget) -> int:
+def left_of(budget: MemoryBudget) -> int:
     return budget._taken
 
 
@@ -85,10 +85,10 @@ STRIPS = st.lists(
 @settings(deadline=None, max_examples=60)
 @given(STRIPS, st.integers(1, 5), st.integers(1, 60))
 def test_every_passage_ends_once_in_order_with_all_its_frames(
-    plan: list[tuple[int, str, int]], batch: int, pixels: int
+    plan: list[tuple[int, str, int]], batch: int, size: int
 ) -> None:
     strips = [Strip(number, count, fails, at) for number, (count, fails, at) in enumerate(plan)]
-    network, budget = Network(), PixelBudget(pixels)
+    network, budget = Network(), MemoryBudget(size)
     ended = list(run_passages(iter(strips), network, batch, budget))
     assert [name for name, _ in ended] == list(range(len(strips)))
     for strip, (_, reason) in zip(strips, ended, strict=True):
@@ -139,13 +139,13 @@ def test_pages_are_read_while_earlier_ones_are_written() -> None:
     assert document.written == list(range(6))
 
 
-def test_pixels_under_way_stay_within_the_budget() -> None:
+def test_pictures_under_way_stay_within_the_budget() -> None:
     most = 0
 
-    class Watched(PixelBudget):
-        def take(self, turn: int, pixels: int, *, more: bool = False) -> int:
+    class Watched(MemoryBudget):
+        def take(self, turn: int, size: int, *, more: bool = False) -> int:
             nonlocal most
-            taken = super().take(turn, pixels, more=more)
+            taken = super().take(turn, size, more=more)
             most = max(most, self._taken)
             return taken
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from colorrt.cli import load_commands
@@ -43,6 +44,15 @@ def test_wrong_usage_is_one_line(arguments: tuple[str, ...], said: str, recipe: 
     assert code == 2
     assert said in output
     assert len(output.strip().splitlines()) == 1
+
+
+def test_more_threads_than_cores_are_not_started(album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.count_cores", lambda: 4)
+    for threads in (3, 2000):
+        run("none", "--data", album, "--out", tmp_path / "out", "--threads", threads)
+    assert asked == [3, 4]
 
 
 def test_unknown_recipe_is_one_line(album: Path, tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
-"""PixelBudget for pictures under way is given in turn, and never held back by what waits for it."""
+"""Memory for pictures under way is given in turn, and never held back by what waits for it."""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from colorrt.runtime.pixel_budget import PixelBudget
+from colorrt.runtime.memory_budget import MemoryBudget
 
 
 def test_share_is_waited_for_until_room_is_given_back() -> None:
-    room = PixelBudget(100)
+    room = MemoryBudget(100)
     room.take(0, 80)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(room.take, 1, 30)
@@ -19,12 +19,12 @@ def test_share_is_waited_for_until_room_is_given_back() -> None:
 
 
 def test_turns_are_kept_even_by_what_would_fit() -> None:
-    room = PixelBudget(100)
+    room = MemoryBudget(100)
     room.take(0, 80)
     order: list[int] = []
 
-    def take(turn: int, pixels: int) -> None:
-        room.take(turn, pixels)
+    def take(turn: int, size: int) -> None:
+        room.take(turn, size)
         order.append(turn)
 
     with ThreadPoolExecutor(2) as threads:
@@ -38,14 +38,14 @@ def test_turns_are_kept_even_by_what_would_fit() -> None:
 
 
 def test_picture_larger_than_the_room_goes_alone() -> None:
-    room = PixelBudget(100)
+    room = MemoryBudget(100)
     assert room.take(0, 5000) == 5000
     room.give(5000)
     assert room.take(1, 5000) == 5000
 
 
 def test_closed_room_lets_all_through() -> None:
-    room = PixelBudget(100)
+    room = MemoryBudget(100)
     room.take(0, 100)
     started = threading.Barrier(3)
 
