@@ -80,7 +80,7 @@ def test_each_picture_is_entered_as_it_ends(colorizer: Colorizer, photos: Path, 
     assert one["reason"] is None
     assert one["seconds"] > 0
     assert Identity(**one["source_was"]) == identify(photos / "sub/6.jpg", digest=True)
-    assert Identity(**one["target_was"]) == identify(tmp_path / "out/sub/6.jpg")
+    assert Identity(**one["target_was"]) == identify(tmp_path / "out/sub/6.jpg", digest=True)
     assert one["making"]["saturation"] == 1.5
     assert one["making"]["weights"] == "0" * 64
     assert (found["2.png"]["outcome"], found["2.png"]["target_was"]) == ("failed", None)
@@ -247,3 +247,10 @@ def test_rows_that_were_entered_survive_a_kill(tmp_path: Path) -> None:
         process.stdout.close()
         found = Journal(folder)
         assert all(found.made(folder / f"{number:06}") for number in range(last))
+
+
+def test_result_that_was_copied_without_its_time_is_known(colorizer: Colorizer, photos: Path, tmp_path: Path) -> None:
+    run(colorizer, photos, tmp_path / "out")
+    (tmp_path / "out/1.jpg").touch()
+    again = {result.job.name: result for result in run(colorizer, photos, tmp_path / "out")}
+    assert again["1.jpg"].skip is Skip.DONE
