@@ -27,7 +27,7 @@ class Note:
 
 def note_pages_in_color(count: int, pages: int) -> Note:
     """Say that some pages of a file were in color already."""
-    return Note(NoteKind.PAGES_IN_COLOR, f"{count} of {pages} {_left(count)}", count)
+    return Note(NoteKind.PAGES_IN_COLOR, f"{count} of {pages} pages {_left(count).split(maxsplit=1)[1]}", count)
 
 
 def note_first_frame(frames: int) -> Note:

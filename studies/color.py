@@ -144,7 +144,8 @@ def _coded(rgb: NDArray[np.float64], quality: int | None) -> NDArray[np.uint8]:
         return levels
     stream = io.BytesIO()
     Image.fromarray(levels).save(stream, "JPEG", quality=quality, subsampling=2)
-    return np.asarray(Image.open(stream))
+    coded: NDArray[np.uint8] = np.asarray(Image.open(stream))
+    return coded
 
 
 def _sepia(gray: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
