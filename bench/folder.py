@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from colorrt.runtime.journal import Identity, Row
 
 STAGES = ("digest", "read", "network", "write", "journal")
-"""SHA-256 of the source; file to luma and its square; square to chroma; chroma to a file on the disk; a row for it."""
+"""SHA-256 of the source; file to luma and its square; square to chroma; chroma to a file on the disk; its digest and a
+row for it."""
 
 MIXED = ((4000, 3000), (1920, 1080), (1920, 1080))
 """Sizes of synthesized pictures, in turn: 12 and 2 megapixels."""
@@ -92,6 +93,7 @@ class _Timed(History):
     settings: Settings
     digest: Spent = field(default_factory=Spent)
     journal: Spent = field(default_factory=Spent)
+    announced: Spent = field(default_factory=Spent)
 
     def __post_init__(self) -> None:
         super().__init__(self.journals, make_making(self.colorizer, self.settings))
@@ -100,9 +102,15 @@ class _Timed(History):
         with self.digest.more():
             return super().identify(job)
 
-    def enter(self, job: Job, outcome: str, reason: str | None, seconds: float, source: Identity | None) -> Row | None:
+    def announce(self, job: Job, part: Path, seconds: float, source: Identity | None, kept: int = 0) -> None:
+        with self.announced.more():
+            super().announce(job, part, seconds, source, kept)
+
+    def enter(
+        self, job: Job, outcome: str, reason: str | None, seconds: float, source: Identity | None, kept: int = 0
+    ) -> Row | None:
         with self.journal.more():
-            return super().enter(job, outcome, reason, seconds, source)
+            return super().enter(job, outcome, reason, seconds, source, kept)
 
 
 def write_mixed(folder: Path, count: int) -> None:
@@ -123,10 +131,10 @@ def measure_folder(colorizer: Colorizer, folder: Path) -> FolderReport:
     with tempfile.TemporaryDirectory(prefix="colorrt-") as place:
         first, second = Path(place) / "stages", Path(place) / "whole"
         jobs = _jobs_of(folder, first)
-        settings = Settings()
+        settings = Settings(recolor=True)
         # Loads kernels, fills caches.
-        _time_stages(colorizer, jobs[:3], Settings(overwrite=True))
-        stages = _time_stages(colorizer, jobs, Settings(overwrite=True))
+        _time_stages(colorizer, jobs[:3], Settings(overwrite=True, recolor=True))
+        stages = _time_stages(colorizer, jobs, Settings(overwrite=True, recolor=True))
         shutil.rmtree(first)
         whole, memory = _time_whole(colorizer, _jobs_of(folder, second), settings)
     megapixels = sum(_megapixels(job.source) for job in jobs)
@@ -164,7 +172,12 @@ def _time_stages(colorizer: Colorizer, jobs: Sequence[Job], settings: Settings) 
         journals.close()
     # The digest is taken on the way to the pixels.
     read = Spent(read.wall - history.digest.wall, read.cpu - history.digest.cpu)
-    spent = (history.digest, read, network, write, history.journal)
+    # The result is announced, with its digest, before it gets its name.
+    write = Spent(write.wall - history.announced.wall, write.cpu - history.announced.cpu)
+    journal = Spent(
+        history.journal.wall + history.announced.wall, history.journal.cpu + history.announced.cpu
+    )
+    spent = (history.digest, read, network, write, journal)
     return dict(zip(STAGES, spent, strict=True))
 
 

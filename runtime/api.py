@@ -14,8 +14,10 @@ from colorrt.atomic import in_one_line, printable
 from colorrt.errors import ColorrtError, PictureError
 from colorrt.runtime import colorizer
 from colorrt.runtime.folder import TOO_LARGE, Outcome, Settings, color_jobs
+from colorrt.runtime.history import Skip
 from colorrt.runtime.jobs import Job
 from colorrt.runtime.passage import Frame, Reserve
+from colorrt.runtime.pictures.color_spread import InColorError
 from colorrt.runtime.pictures.in_memory import PictureLike, is_float, levels_of, to_floats
 from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
 from colorrt.runtime.pipeline import run_passages
@@ -44,6 +46,7 @@ class Colorizer(colorizer.Colorizer):
         max_pixels: int | None = DEFAULT_MAX_PIXELS,
         lossless_luma: bool = False,
         mark: bool = True,
+        recolor: bool = True,
     ) -> Path:
         """Colorize a picture file into another as `colorrt run` does: with all its pages, at its depth, with everything
         that it carries (EXIF, XMP, IPTC, color profile, resolution, alpha).
@@ -51,13 +54,15 @@ class Colorizer(colorizer.Colorizer):
         `target`: the file to write; its suffix names the format, its folder is made. `saturation`: 0..10, None takes
         the model's own. `quality`: 1..100, of JPEG, WebP and AVIF. `overwrite`: replace `target` if it exists.
         `max_pixels`: the most pixels of a page that is decoded. `lossless_luma`: keep the coded luma of a JPEG bit for
-        bit. `mark`: say in the XMP that the picture was colored, and how.
+        bit. `mark`: say in the XMP that the picture was colored, and how. `recolor`: color a picture that is in color
+        already, too, as `colorize` does; False leaves such a picture as it is, and pages of a TIFF that are.
 
         Returns the file written: `target`, with the suffix .png where its own names a format that cannot hold the
         picture (GIF; JPEG for alpha). It appears whole or not at all.
 
         Raises PictureError when the source cannot be read, `target` exists, is the source, or cannot be written;
-        ModelError when the network fails; UsageError for an impossible saturation or quality.
+        InColorError, which is one, when it is in color already and `recolor` is False; ModelError when
+        the network fails; UsageError for an impossible saturation or quality.
         """
         settings = Settings(
             saturation=saturation,
@@ -66,8 +71,11 @@ class Colorizer(colorizer.Colorizer):
             max_pixels=max_pixels,
             lossless_luma=lossless_luma,
             mark=mark,
+            recolor=recolor,
         )
         (result,) = color_jobs(self, [Job(Path(source), Path(target))], settings)
+        if result.skip is Skip.IN_COLOR:
+            raise InColorError(Path(source))
         if result.outcome is Outcome.SKIPPED:
             raise PictureError(f"{printable(result.job.target)}: it exists already; overwrite=True replaces it")
         if result.outcome is Outcome.FAILED:

@@ -19,9 +19,12 @@ from colorrt.runtime.history import History, Journals, Skip
 from colorrt.runtime.jobs import Job, Names, exists
 from colorrt.runtime.journal import Identity, Making, Row
 from colorrt.runtime.marking import mark_of
+from colorrt.runtime.notes import Note, note_first_frame, note_pages_in_color, note_unmarked
 from colorrt.runtime.paint import Paint
 from colorrt.runtime.passage import Frame, Reserve, StoppedError
+from colorrt.runtime.pictures.color_spread import InColorError
 from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
+from colorrt.runtime.pictures.writing import format_without_mark
 from colorrt.runtime.pipeline import run_passages
 from colorrt.runtime.provenance.mark import Mark
 from colorrt.runtime.signing import Credentials, signed
@@ -51,6 +54,8 @@ class Result:
     """Of a skipped one."""
     row: Row | None = None
     """What the journal says of it; None where it keeps none."""
+    notes: tuple[Note, ...] = ()
+    """What else is to be said of one that is done."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ class Settings:
 
     `saturation`: None takes the model's own. `quality`: 1..100. `lossless_luma`: JPEGs keep their coded luma bit for
     bit, and only JPEGs are colored. `mark`: results say in their XMP that they were colored, see `marked_xmp`.
-    `credentials`: who signs them, see `load_credentials`; None signs nothing.
+    `credentials`: who signs them, see `load_credentials`; None signs nothing. `recolor`: color what is in color
+    already, too.
     """
 
     saturation: float | None = None
@@ -69,6 +75,7 @@ class Settings:
     lossless_luma: bool = False
     mark: bool = True
     credentials: Credentials | None = None
+    recolor: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -92,7 +99,7 @@ def color_jobs(
     colorizer.choose_saturation(settings.saturation)
     for folder in {job.target.parent for job in jobs if job.problem is None}:
         remove_parts(folder)
-    history = History(journals, make_making(colorizer, settings))
+    history = History(journals, make_making(colorizer, settings), recolor=settings.recolor)
     names = Names((job.source for job in jobs), history.is_taken)
     passages = (PicturePassage(colorizer, job, settings, names, history) for job in names.settle(jobs))
     return run_passages(passages, colorizer.guess, colorizer.best_batch)
@@ -134,6 +141,9 @@ class PicturePassage:
         self._settings = settings
         self._names = names
         self._started = 0.0
+        self._kept = 0
+        self._pages = 1
+        self._animation = 1
 
     def frames(self, reserve: Reserve) -> Generator[Frame[Sheet], None, None]:
         """Read the picture, or its pages. Raises PictureError."""
@@ -142,9 +152,21 @@ class PicturePassage:
         if job.problem is not None:
             raise PictureError(f"{printable(job.source)}: {job.problem}")
         self._check_target()
+        if self._history.stays_in_color(job):
+            raise InColorError(job.source)
         self._source = self._history.identify(job)
-        sheets = read_stills(job.source, job.target, settings.max_pixels, reserve, lossless_luma=settings.lossless_luma)
+        sheets = read_stills(
+            job.source,
+            job.target,
+            settings.max_pixels,
+            reserve,
+            lossless_luma=settings.lossless_luma,
+            recolor=settings.recolor,
+        )
         for sheet in sheets:
+            self._kept += sheet.kept is not None
+            self._pages = sheet.page.count if sheet.page else 1
+            self._animation = sheet.frames
             yield Frame(self._colorizer.see(sheet.still.luma), sheet)
 
     def admit(self, first: Frame[Sheet]) -> None:
@@ -176,16 +198,38 @@ class PicturePassage:
         job = self._job
         if isinstance(error, _SkippedError):
             return Result(job, Outcome.SKIPPED, str(error), skip=error.why)
+        if isinstance(error, InColorError):
+            return self._left(str(error))
         outcome, reason = (Outcome.DONE, None) if error is None else (Outcome.FAILED, self._why(error))
         seconds = time.perf_counter() - self._started if self._started else 0.0
-        result = Result(job, outcome, reason, seconds)
+        result = Result(job, outcome, reason, seconds, notes=self._notes() if error is None else ())
         if isinstance(error, StoppedError):
             return result
-        return replace(result, row=self._history.enter(job, outcome.value, reason, seconds, self._source))
+        row = self._history.enter(job, outcome.value, reason, seconds, self._source, self._kept)
+        return replace(result, row=row)
+
+    def _left(self, reason: str) -> Result:
+        # Identified now, or by the run that wrote the row, which need not be written again.
+        seconds = time.perf_counter() - self._started
+        result = Result(self._job, Outcome.SKIPPED, reason, seconds, Skip.IN_COLOR)
+        if self._source is None:
+            return result
+        row = self._history.enter(self._job, Outcome.SKIPPED.value, reason, seconds, self._source)
+        return replace(result, row=row)
+
+    def _notes(self) -> tuple[Note, ...]:
+        unmarked = format_without_mark(self._job.target.suffix) if self._settings.mark else None
+        notes = [
+            note_pages_in_color(self._kept, self._pages) if self._kept else None,
+            note_first_frame(self._animation) if self._animation != 1 else None,
+            note_unmarked(unmarked) if unmarked else None,
+        ]
+        return tuple(note for note in notes if note is not None)
 
     def _announce(self, part: Path, path: Path) -> None:
         if path == self._job.target:
-            self._history.announce(self._job, part, time.perf_counter() - self._started, self._source)
+            seconds = time.perf_counter() - self._started
+            self._history.announce(self._job, part, seconds, self._source, self._kept)
 
     def _why(self, error: Exception) -> str:
         if isinstance(error, PictureError):

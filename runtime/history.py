@@ -19,6 +19,7 @@ class Skip(enum.Enum):
     DONE = "done before"
     OTHER_SETTINGS = "made with other settings (--overwrite makes them anew)"
     CHANGED = "changed since colorrt made them (--overwrite makes them anew)"
+    IN_COLOR = "in color already (--recolor colors them)"
     FOREIGN = "there already and in no journal (--overwrite makes them anew)"
 
 
@@ -54,7 +55,8 @@ class Journals:
 class History:
     """The journals, read for a run of one making. Without journals, all that exists is foreign."""
 
-    def __init__(self, journals: Journals | None, making: Making) -> None:
+    def __init__(self, journals: Journals | None, making: Making, *, recolor: bool = False) -> None:
+        self._recolor = recolor
         self._journals = journals
         self._making = making
         self._announced: dict[Path, Identity] = {}
@@ -68,7 +70,8 @@ class History:
         return row.source_was is None or not is_same(job.source, row.source_was)
 
     def why_skip(self, job: Job) -> Skip | None:
-        """Return why the result that is there stays; None: its source was replaced, and it is made anew."""
+        """Return why the result that is there stays; None: it is made anew, for its source was replaced, or pages that
+        were left in their own colors are to be colored now."""
         row = self._row(job)
         if row is None or row.target_was is None or row.making is None or row.source_was is None:
             return Skip.FOREIGN
@@ -76,7 +79,19 @@ class History:
             return Skip.CHANGED
         if not is_same(job.source, row.source_was):
             return None
+        if row.kept and self._recolor:
+            return None
         return Skip.DONE if row.making.like(self._making) else Skip.OTHER_SETTINGS
+
+    def stays_in_color(self, job: Job) -> bool:
+        """Whether this version of colorrt has found that the source, as it is now, is in color already, and it is to
+        stay so."""
+        if self._recolor:
+            return False
+        row = None if self._journals is None else self._journals.of(job).left(job.target)
+        if row is None or row.source_was is None or row.making is None or row.source != _absolute(job.source):
+            return False
+        return row.making.version == self._making.version and is_same(job.source, row.source_was)
 
     def identify(self, job: Job) -> Identity | None:
         """Return what the source is now, with its digest; None where no journal is kept, or it cannot be read."""
@@ -86,16 +101,21 @@ class History:
             return identify(job.source, digest=True)
         return None
 
-    def announce(self, job: Job, part: Path, seconds: float, source: Identity | None) -> None:
+    def announce(self, job: Job, part: Path, seconds: float, source: Identity | None, kept: int = 0) -> None:
         """Note that `part`, which is on the disk, is about to become the result of a job. Raises OSError."""
         if self._journals is not None:
             # Here, where it is still in the page cache, and not once more when the row is entered.
             made = self._announced[job.target] = identify(part, digest=True)
-            self._journals.moves_of(job).announce(self._new_row(job, DONE, None, seconds, source, made))
+            self._journals.moves_of(job).announce(self._new_row(job, DONE, None, seconds, source, made, kept))
 
-    def enter(self, job: Job, outcome: str, reason: str | None, seconds: float, source: Identity | None) -> Row | None:
-        """Enter what became of a job. Returns its row; None where no journal is kept, or the job had a problem from
-        the beginning: a name that does not exist has no folder of results."""
+    def enter(
+        self, job: Job, outcome: str, reason: str | None, seconds: float, source: Identity | None, kept: int = 0
+    ) -> Row | None:
+        """Enter what became of a job; `kept`: pages left as they were.
+
+        Returns its row; None where no journal is kept, or the job had a problem from the beginning: a name that does
+        not exist has no folder of results.
+        """
         if self._journals is None or job.problem is not None:
             return None
         target = self._announced.pop(job.target, None)
@@ -104,7 +124,7 @@ class History:
         elif target is None:
             with suppress(OSError):
                 target = identify(job.target)
-        row = self._new_row(job, outcome, reason, seconds, source, target)
+        row = self._new_row(job, outcome, reason, seconds, source, target, kept)
         self._journals.of(job).add(row)
         self._journals.moves_of(job).settle(row)
         return row
@@ -117,6 +137,7 @@ class History:
         seconds: float,
         source: Identity | None,
         target: Identity | None,
+        kept: int,
     ) -> Row:
         return Row(
             _absolute(job.source),
@@ -128,6 +149,7 @@ class History:
             target,
             self._making,
             datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            kept,
         )
 
     def _row(self, job: Job) -> Row | None:

@@ -116,7 +116,8 @@ def plan_jobs(
     if "" in sources:
         raise UsageError("one of the pictures has an empty name; check the variable or the quotes that it came from")
     single = len(sources) == 1 and exists(Path(sources[0])) and not Path(sources[0]).is_dir()
-    _check_output(output, single=single)
+    if not (len(sources) == 1 and _names_nothing(sources[0])):
+        _check_output(output, single=single)
     jobs: dict[Path, Job] = {}
     for source in sources:
         for job in _expand(source, output, on_left_out, single=single):
@@ -144,6 +145,11 @@ def shard_of(name: str, count: int) -> int:
     """Return which shard of 1..count a name belongs to."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
     return 1 + int.from_bytes(digest[:8], "big") % count
+
+
+def _names_nothing(source: str) -> bool:
+    """Whether there is no such file: what is said of it matters more than where its result would go."""
+    return not exists(Path(source)) and not glob.has_magic(source)
 
 
 def _check_output(output: Path | None, *, single: bool) -> None:

@@ -59,7 +59,11 @@ class Identity:
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one picture. `source` is an absolute path; `target` is relative to the folder of the results."""
+    """What became of one picture.
+
+    `source` is an absolute path; `target` is relative to the folder of the results. `outcome`: "done", "failed", or
+    "skipped" for a picture that is in color already; what is skipped for another reason has its row from before.
+    """
 
     source: str
     target: str
@@ -71,6 +75,8 @@ class Row:
     making: Making | None = None
     at: str = ""
     """When it ended: ISO 8601, UTC."""
+    kept: int = 0
+    """Pages that stayed as they were, for they were in color already."""
 
     def to_json(self) -> str:
         """Return the row as one line of ASCII, without its line break."""
@@ -109,6 +115,7 @@ class Journal:
         self._lock = threading.Lock()
         self._file: int | None = None
         self._made: dict[str, Row] = {}
+        self._left: dict[str, Row] = {}
         try:
             with self.path.open(encoding="utf-8", errors="surrogateescape") as lines:
                 for line in lines:
@@ -129,6 +136,10 @@ class Journal:
         """Return the row of the run that made this result, None where no run did."""
         return self._made.get(self.name_of(target))
 
+    def left(self, target: Path) -> Row | None:
+        """Return the row of the last run that left the source of this result as it is, None where no run did."""
+        return self._left.get(self.name_of(target))
+
     def name_of(self, target: Path) -> str:
         """Return the name of a result in the journal: relative to its folder where it lies in it."""
         try:
@@ -148,8 +159,7 @@ class Journal:
                     f"{printable(self.path)}: the journal cannot be written ({error.strerror}); free some space or "
                     "name another folder with -o, and run it again to go on"
                 ) from error
-            if row.outcome == DONE:
-                self._made[row.target] = row
+            self._keep(row)
 
     def close(self) -> None:
         """Bring the rows to the disk."""
@@ -176,8 +186,13 @@ class Journal:
         except ValueError:
             self.torn += 1
             return
+        self._keep(row)
+
+    def _keep(self, row: Row) -> None:
         if row.outcome == DONE:
             self._made[row.target] = row
+        elif row.outcome == "skipped":
+            self._left[row.target] = row
 
 
 def read_rows(path: Path) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from colorrt.atomic import printable
 from colorrt.errors import PictureError
 from colorrt.runtime.jpeg.lossless import open_lossless
 from colorrt.runtime.jpeg.still import open_jpeg
+from colorrt.runtime.pictures.color_spread import InColorError, is_in_color
 from colorrt.runtime.pictures.colored import Colored
 from colorrt.runtime.pictures.picture import Picture
 from colorrt.runtime.pictures.reading import open_pages
@@ -92,28 +93,46 @@ class Sheet:
 
     still: Still
     page: Page | None = None
+    kept: NDArray[Any] | None = None
+    """(H, W, 3) of a page that is in color already, and goes into the copy as it is."""
+    frames: int = 1
+    """Of an animation, of which this is the first; 0 where nobody counts them."""
 
     def marked(self, mark: Mark) -> Sheet:
         """Return this sheet with a mark that its copy will carry, see `Still`."""
+        if self.kept is not None:
+            return self
         page = self.page
         if page is not None:
             page = replace(page, picture=replace(page.picture, xmp=marked_xmp(page.picture.xmp, mark)))
-        return Sheet(self.still.marked(mark), page)
+        return replace(self, still=self.still.marked(mark), page=page)
+
+    def rows(self, paint: Paint) -> NDArray[Any] | Colored:
+        """Return what is written of a page: in the colors of `paint`, or in its own."""
+        return Colored(self.still.luma, paint) if self.kept is None else self.kept
 
 
 def read_stills(
-    source: Path, target: Path, max_pixels: int | None, reserve: Reserve, *, lossless_luma: bool = False
+    source: Path,
+    target: Path,
+    max_pixels: int | None,
+    reserve: Reserve,
+    *,
+    lossless_luma: bool = False,
+    recolor: bool = True,
 ) -> Generator[Sheet, None, None]:
     """Load the picture of a file, or its pages one by one.
 
     target: where the copy is to go, for ways that depend on its format. reserve: called with the number of pixels of
-    each before they are decoded; it may wait. lossless_luma: see `open_lossless`.
+    each before they are decoded; it may wait. lossless_luma: see `open_lossless`. recolor: False raises InColorError
+    for a picture that is in color already, and for several pages that all are; of pages that differ, those in color
+    are `kept`.
     Raises PictureError, "PATH: reason; advice" in one line.
     """
     if lossless_luma:
-        yield Sheet(open_lossless(source, target, max_pixels, reserve))
+        yield Sheet(open_lossless(source, target, max_pixels, reserve, recolor=recolor))
         return
-    found = open_jpeg(source, target, max_pixels, reserve)
+    found = open_jpeg(source, target, max_pixels, reserve, recolor=recolor)
     if found is not None:
         yield Sheet(_still(found) if isinstance(found, Picture) else found)
         return
@@ -128,11 +147,21 @@ def read_stills(
         pixels = [pages.pixels(number) for number in range(count)]
         for number in range(count):
             reserve(pixels[number], more=number + 1 < count)
-            still = _still(pages.read(number))
+            frames = pages.frames()
+            picture = pages.read(number)
+            kept = None if recolor or not is_in_color(picture.pixels) else picture.pixels
+            if kept is not None and number == 0:
+                del picture, kept
+                # Under the share of the first page: a second one could be waited for forever.
+                if all(is_in_color(pages.read(other).pixels) for other in range(1, count)):
+                    raise InColorError(source)
+                picture = pages.read(0)
+                kept = picture.pixels
+            still = _still(picture)
             # 16 bits and alpha, for depths are known only once a page is read.
             page = Page(still.picture, number, count, 8 * sum(pixels)) if count > 1 else None
-            yield Sheet(still, page)
-            del still, page
+            yield Sheet(still, page, kept, frames)
+            del picture, kept, still, page
 
 
 def open_still(source: Path, target: Path, max_pixels: int | None = None, *, lossless_luma: bool = False) -> Still:
@@ -152,12 +181,12 @@ def write_stills(path: Path, colored: Iterator[tuple[Sheet, Paint]], quality: in
         first.still.save(path, paint, quality)
         return
 
-    def rows() -> Iterator[tuple[Colored, Picture]]:
+    def rows() -> Iterator[tuple[NDArray[Any] | Colored, Picture]]:
         assert first.page is not None
-        yield Colored(first.still.luma, paint), first.page.picture
+        yield first.rows(paint), first.page.picture
         for sheet, own in colored:
             assert sheet.page is not None
-            yield Colored(sheet.still.luma, own), sheet.page.picture
+            yield sheet.rows(own), sheet.page.picture
 
     write_pages(path, rows(), first.page.size, first.page.count)
 

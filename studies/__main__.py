@@ -34,6 +34,7 @@ def main() -> int:
         ("kernels", _add_kernels, _kernels),
         ("bleeding", _add_bleeding, _bleeding),
         ("film", _add_film, _film),
+        ("color", _add_color, _color),
     ):
         add(commands)
         run[name] = call
@@ -85,6 +86,25 @@ def _film(arguments: argparse.Namespace) -> None:
 
     study = study_films(arguments.clips, arguments.engine, arguments.frames, print)
     _write(arguments.json, study.as_json())
+
+
+def _add_color(commands: Any) -> None:
+    color = commands.add_parser("color", help="which pictures are taken for pictures in color: photographs, and grays")
+    color.add_argument("photos", nargs="+", type=Path, help="color photographs: folders or .tar")
+    color.add_argument("--scans", nargs="*", type=Path, default=[], metavar="FILE", help="real gray pictures")
+    color.add_argument("--most", type=int, default=200, help="photographs at most, evenly chosen")
+    color.add_argument("--json", type=Path, help="write the figures here")
+
+
+def _color(arguments: argparse.Namespace) -> None:
+    from studies.color import color_lines, study_color
+
+    if arguments.most < 1:
+        raise UsageError("--most takes 1 or more")
+    report = study_color(arguments.photos, arguments.scans, arguments.most)
+    for line in color_lines(report):
+        print(line)
+    _write(arguments.json, report.as_json())
 
 
 def _add_speed(commands: Any) -> None:

@@ -79,6 +79,8 @@ class Report:
             if result.row is not None:
                 full = json.loads(result.row.to_json())
                 row |= {name: full[name] for name in ("source_was", "target_was", "making", "at")}
+            if result.notes:
+                row["notes"] = [note.text for note in result.notes]
             yield row | more
         for one in self._left_out:
             reason = f"{one.kind}; {one.advice}" if one.advice else one.kind
@@ -87,12 +89,20 @@ class Report:
     def _flat(self) -> Iterator[dict[str, Any]]:
         from colorrt.runtime.journal import flatten
 
-        return (flatten(row) for row in self._rows())
+        rows = (flatten(row) for row in self._rows())
+        return ({name: "; ".join(cell) if name == "notes" else cell for name, cell in row.items()} for row in rows)
 
 
-def summarize(results: Sequence[Result], left_out: Sequence[LeftOut], output: Path | None, *, quiet: bool) -> bool:
-    """Print what failed, the counts, and what was left out. Returns whether everything was done."""
+def summarize(
+    results: Sequence[Result], left_out: Sequence[LeftOut], output: Path | None, *, quiet: bool, err: bool = False
+) -> bool:
+    """Print what failed, the counts, and what was left out. Returns whether everything was done.
+
+    err: print the counts to standard error too, for standard output is the picture's.
+    """
     from colorrt.runtime.folder import Outcome
+    from colorrt.runtime.history import Skip
+    from colorrt.runtime.notes import describe_notes
 
     failed = [result for result in results if result.outcome is Outcome.FAILED]
     done = [result for result in results if result.outcome is Outcome.DONE]
@@ -103,12 +113,24 @@ def summarize(results: Sequence[Result], left_out: Sequence[LeftOut], output: Pa
     if not quiet:
         counts = [f"{len(done)} colored{place([result.job for result in done], output)}"]
         skipped = Counter(result.skip for result in results if result.skip is not None)
+        in_color = skipped.pop(Skip.IN_COLOR, 0)
         counts += [f"{count} skipped: {skip.value}" for skip, count in skipped.items()]
         counts += [f"{len(failed)} failed"] if failed else []
-        say("; ".join(counts), err=False)
+        say("; ".join(counts), err=err)
+        if in_color:
+            say(describe_in_color(in_color), err=err)
+        for line in describe_notes(note for result in results for note in result.notes):
+            say(line, err=err)
         if left_out:
-            say(describe_left_out(left_out), err=False)
+            say(describe_left_out(left_out), err=err)
     return not failed
+
+
+def describe_in_color(count: int) -> str:
+    """Say how many pictures were left as they are, for they are in color already."""
+    if count == 1:
+        return "1 picture is in color already: left as it is (--recolor colors it)"
+    return f"{count} pictures are in color already: left as they are (--recolor colors them)"
 
 
 def describe_left_out(left_out: Sequence[LeftOut]) -> str:

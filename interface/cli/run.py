@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from colorrt.cli.app import COLORIZE, announce_compiling, check_result_file, command, compile_ahead, say
+from colorrt.cli.app import COLORIZE, announce_compiling, command, compile_ahead, say
 from colorrt.cli.options import (
     RESULTS,
     DeviceOption,
@@ -21,6 +21,8 @@ from colorrt.cli.options import (
     UpsampleOption,
 )
 from colorrt.cli.outcome import Report, count_outcomes, summarize
+from colorrt.cli.pipes import PIPE, Pipe, check_pipes, is_piped, open_pipe
+from colorrt.cli.places import check_files, make_output, output_of
 from colorrt.cli.progress import Progress
 from colorrt.cli.signals import exit_code, word
 from colorrt.contract import Device, FilmCodec, Steady, Upsampling
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.film.coloring import FilmSettings
     from colorrt.runtime.folder import Result, Settings
+    from colorrt.runtime.history import Journals
     from colorrt.runtime.jobs import Job
 
 FILMS, SAFETY = "Films", "Safety"
@@ -40,11 +43,15 @@ FILMS, SAFETY = "Films", "Safety"
     "colorrt run old.jpg --render-factor 24 --saturation 1.3",
     "colorrt run 'scans/*.tif' --engine artistic-rf35.onnx --report report.json",
     "colorrt run film.mp4 -o out.mp4",
+    "colorrt run - -o - < old.jpg > new.jpg",
 )
 def run(
     sources: Annotated[
         list[str],
-        typer.Argument(help="Pictures, films, folders (searched recursively) or quoted globs.", metavar="PICTURES"),
+        typer.Argument(
+            help="Pictures, films, folders (searched recursively) or quoted globs; - is standard input.",
+            metavar="PICTURES",
+        ),
     ],
     engine: EngineOption = None,
     render_factor: RenderFactorOption = None,
@@ -57,7 +64,7 @@ def run(
         typer.Option(
             "-o",
             "--output",
-            help="Folder for the results, or a file name for a single picture or film.",
+            help="Folder for the results, or a file name for a single picture or film; - is standard output.",
             metavar="PATH",
             show_default="NAME-color.jpg beside each file, FOLDER-color/ beside each folder",
             rich_help_panel=RESULTS,
@@ -73,6 +80,14 @@ def run(
             "--lossless-luma",
             help="For archives, JPEG only: keep the coded luma of each JPEG bit for bit and add chroma to it; "
             "--quality then applies to chroma alone.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = False,
+    recolor: Annotated[
+        bool,
+        typer.Option(
+            "--recolor",
+            help="Color pictures that are in color already too; without it, they are left as they are.",
             rich_help_panel=RESULTS,
         ),
     ] = False,
@@ -172,8 +187,8 @@ def run(
 ) -> None:
     """Colorize pictures and films; the luma of each is kept exactly.
 
-    Only the luma of a color picture (a tinted or sepia scan) is used. Every page of a TIFF is colored; 16-bit TIFF and
-    PNG stay 16-bit.
+    A picture that is in color already is left as it is; of a tinted, toned or yellowed one only the luma is used. Every
+    page of a TIFF is colored; 16-bit TIFF and PNG stay 16-bit. Of an animation only the first frame is colored.
 
     Films need the extra 'video'. An interrupted film resumes when the same command is run again.
 
@@ -187,42 +202,51 @@ def run(
     from colorrt.runtime.searching import LeftOut
     from colorrt.runtime.signing import load_credentials
 
-    folder = _output_of(output)
+    folder = output_of(output)
+    most_pixels = max_pixels or DEFAULT_MAX_PIXELS
     left_out: list[LeftOut] = []
-    jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
-    if shard is not None:
-        jobs = take_shard(jobs, *_numbers_of(shard))
-    pictures, films = split_films(jobs, folder, codec.value)
-    jobs = [*pictures, *films]
-    choices = FilmChoices(codec.value, crf, preset, lossless, steady.value, parse_time(begin), parse_time(end))
-    chosen = film_settings(choices, saturation) if films else None
-    credentials = load_credentials(*sign) if sign else None
-    for path in (report, sheet, preview):
-        check_result_file(path, [job.source for job in jobs], to_be_made=folder)
-        _check_no_result(path, jobs)
-    written = Report(report, left_out)
-    if not quiet:
-        announce_compiling()
-    if pictures:
-        compile_ahead(pictures[0].target)
-    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
+    with ExitStack() as stack:
+        pipe: Pipe | None = None
+        if is_piped(sources, output):
+            check_pipes(sources, output, {"--sheet": sheet, "--preview": preview, "--shard": shard})
+            pipe = stack.enter_context(open_pipe(sources[0], output, most_pixels))
+            jobs = [pipe.job]
+        else:
+            jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
+        if shard is not None:
+            jobs = take_shard(jobs, *_numbers_of(shard))
+        pictures, films = split_films(jobs, folder, codec.value)
+        jobs = [*pictures, *films]
+        choices = FilmChoices(codec.value, crf, preset, lossless, steady.value, parse_time(begin), parse_time(end))
+        chosen = film_settings(choices, saturation) if films else None
+        credentials = load_credentials(*sign) if sign else None
+        check_files({"--report": report, "--sheet": sheet, "--preview": preview}, jobs, folder)
+        written = Report(report, left_out)
+        if not quiet:
+            announce_compiling()
+        if pictures:
+            compile_ahead(pictures[0].target)
+        colorizer = stack.enter_context(
+            Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample)
+        )
         colorizer.choose_saturation(saturation)
         if preview is not None:
             _write_preview(colorizer, films, preview, saturation)
             return
-        _make_output(folder, jobs)
+        if pipe is None:
+            make_output(folder, jobs)
         settings = Settings(
-            saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma, not no_mark, credentials
+            saturation, quality, overwrite, most_pixels, lossless_luma, not no_mark, credentials, recolor
         )
         if not quiet:
             say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
         films_too = _FilmWork(films, chosen)
-        interrupt = _color(colorizer, pictures, settings, films_too, written, quiet=quiet, verbose=verbose)
+        interrupt = _color(colorizer, pictures, settings, films_too, written, pipe, quiet=quiet, verbose=verbose)
     if interrupt is not None:
         counts = count_outcomes(written.results, len(jobs))
         say(f"{word(interrupt)}: {counts}; nothing is half-written; run the same command again to go on")
         raise typer.Exit(exit_code(interrupt))
-    done = summarize(written.results, left_out, folder, quiet=quiet)
+    done = summarize(written.results, left_out, folder, quiet=quiet, err=output == PIPE)
     if sheet is not None:
         _write_sheet(sheet, written.results)
     if not done:
@@ -243,19 +267,19 @@ def _color(
     settings: Settings,
     films: _FilmWork,
     report: Report,
+    pipe: Pipe | None,
     *,
     quiet: bool,
     verbose: bool,
 ) -> KeyboardInterrupt | None:
     """Color the pictures, then the films; the report is written however it ends. Returns what broke it off."""
     from colorrt.cli.films import color_films, report_of
-    from colorrt.runtime.folder import color_jobs
     from colorrt.runtime.history import Journals
 
     journals = Journals()
     try:
         with Progress(len(pictures), hidden=quiet, verbose=verbose) as progress:
-            for _ in progress.follow(report.follow(color_jobs(colorizer, pictures, settings, journals))):
+            for _ in progress.follow(report.follow(_results(colorizer, pictures, settings, journals, pipe))):
                 """Each is shown and noted as it ends."""
         if films.settings is not None:
             for one in color_films(colorizer, films.jobs, films.settings, overwrite=settings.overwrite, quiet=quiet):
@@ -268,13 +292,18 @@ def _color(
     return None
 
 
-def _output_of(output: str | None) -> Path | None:
-    from colorrt.errors import UsageError
+def _results(
+    colorizer: Colorizer, pictures: Sequence[Job], settings: Settings, journals: Journals, pipe: Pipe | None
+) -> Iterator[Result]:
+    from colorrt.runtime.folder import color_jobs
 
-    # Path would take it for the working folder.
-    if output == "":
-        raise UsageError("-o is empty; check the variable or the quotes that it came from")
-    return None if output is None else Path(output)
+    if pipe is None:
+        yield from color_jobs(colorizer, pictures, settings, journals)
+        return
+    # What came through a pipe has no name that a journal could keep.
+    for result in color_jobs(colorizer, pictures, settings):
+        pipe.pass_on(result)
+        yield pipe.tell(result)
 
 
 def _numbers_of(shard: str) -> tuple[int, int]:
@@ -284,21 +313,6 @@ def _numbers_of(shard: str) -> tuple[int, int]:
     if not (number.isdecimal() and count.isdecimal()):
         raise UsageError(f"--shard {shard}: give two numbers, such as 3/16 for the third of sixteen machines")
     return int(number), int(count)
-
-
-def _check_no_result(path: Path | None, jobs: Sequence[Job]) -> None:
-    """Raise UsageError when a report or a sheet would take the place of a result, or cannot be written."""
-    from colorrt.errors import UsageError
-
-    if path is None:
-        return
-    real = os.path.realpath(path)
-    # A result may become PNG.
-    if any(real in map(os.path.realpath, (job.target, job.target.with_suffix(".png"))) for job in jobs):
-        raise UsageError(f"{path}: cannot be written: one of the results gets this name; choose another name")
-    place = path if path.exists() else path.parent
-    if place.exists() and not os.access(place, os.W_OK):
-        raise UsageError(f"{path}: cannot be written: no permission to write here; choose another name")
 
 
 def _write_preview(colorizer: Colorizer, films: Sequence[Job], path: Path, saturation: float | None) -> None:
@@ -311,27 +325,12 @@ def _write_preview(colorizer: Colorizer, films: Sequence[Job], path: Path, satur
     say(f"{shots} shot{'s' if shots != 1 else ''}: {path}", err=False)
 
 
-def _make_output(output: Path | None, jobs: Sequence[Job]) -> None:
-    """Make the output folder before any work is done. Raises UsageError when nothing can be written there."""
-    from colorrt.errors import PictureError, UsageError
-    from colorrt.runtime.folder import make_folder
-
-    targets = [job.target for job in jobs if job.problem is None]
-    if output is None or not targets:
-        return
-    folder = output.parent if targets == [output] else output
-    try:
-        make_folder(folder)
-    except PictureError as error:
-        raise UsageError(str(error)) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{folder}: no permission to write here; choose another folder with -o")
-
-
 def _write_sheet(path: Path, results: Sequence[Result]) -> None:
     from colorrt.evaluation.proof_sheet import write_proof
     from colorrt.runtime.folder import Outcome
+    from colorrt.runtime.history import Skip
 
-    pairs = [(result.job.source, result.job.target) for result in results if result.outcome is not Outcome.FAILED]
+    shown = [one for one in results if one.outcome is not Outcome.FAILED and one.skip is not Skip.IN_COLOR]
+    pairs = [(one.job.source, one.job.target) for one in shown]
     if pairs:
         write_proof(path, pairs)

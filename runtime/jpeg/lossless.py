@@ -20,6 +20,7 @@ import numpy as np
 
 from colorrt.atomic import atomic_path, printable
 from colorrt.errors import PictureError
+from colorrt.runtime.jpeg.chroma_look import is_jpeg_in_color
 from colorrt.runtime.jpeg.chroma_scans import with_chroma
 from colorrt.runtime.jpeg.exif_thumbnail import without_thumbnail
 from colorrt.runtime.jpeg.segments import (
@@ -43,6 +44,7 @@ from colorrt.runtime.jpeg.still import (
     read_bytes,
 )
 from colorrt.runtime.jpeg.xmp_segments import with_xmp
+from colorrt.runtime.pictures.color_spread import InColorError
 from colorrt.runtime.pictures.levels import upright
 from colorrt.runtime.pictures.profiles import profile_of_copy
 from colorrt.runtime.pictures.reading import read_picture
@@ -103,11 +105,14 @@ class LosslessStill:
             part.write_bytes(encoded)
 
 
-def open_lossless(source: Path, target: Path, max_pixels: int | None, reserve: Callable[[int], None]) -> LosslessStill:
+def open_lossless(
+    source: Path, target: Path, max_pixels: int | None, reserve: Callable[[int], None], *, recolor: bool = True
+) -> LosslessStill:
     """Open a JPEG to be colored with its luma kept bit for bit.
 
     Gray JPEGs and color ones with a luma plane of full size; baseline, extended and progressive, 8 bits, Huffman.
     `target`: where the result is to go. `reserve`: called with the number of pixels before they are decoded.
+    `recolor`: False raises InColorError for a JPEG that is in color already.
 
     Raises PictureError, "PATH: reason; advice" in one line, when the result would be no JPEG, or the file is no JPEG,
     one without luma, damaged, or too large; and when a color JPEG needs jpeglib and that is not installed.
@@ -140,6 +145,8 @@ def open_lossless(source: Path, target: Path, max_pixels: int | None, reserve: C
     if max_pixels is not None and frame.width * frame.height > max_pixels:
         raise _refused(source, max_pixels, ValueError("it is too large"))
     reserve(frame.width * frame.height)
+    if not recolor and is_jpeg_in_color(encoded, frame):
+        raise InColorError(source)
     try:
         plane = decode_luma(encoded)
     except (ValueError, MemoryError) as error:

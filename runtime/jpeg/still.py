@@ -13,6 +13,7 @@ from PIL import Image
 from colorrt.atomic import atomic_path, printable
 from colorrt.errors import PictureError, UsageError
 from colorrt.kernels.compiling import threads
+from colorrt.runtime.jpeg.chroma_look import is_jpeg_in_color
 from colorrt.runtime.jpeg.planes import encode_planes
 from colorrt.runtime.jpeg.segments import (
     APP0,
@@ -31,6 +32,7 @@ from colorrt.runtime.jpeg.segments import (
     read_frame,
     split_segments,
 )
+from colorrt.runtime.pictures.color_spread import InColorError
 from colorrt.runtime.pictures.encoding import encode
 from colorrt.runtime.pictures.guards import picture_errors
 from colorrt.runtime.pictures.jpeg_checks import JpegDamageError, decode_strictly, measure_jpeg
@@ -92,11 +94,12 @@ class JpegStill:
 
 
 def open_jpeg(
-    source: Path, target: Path, max_pixels: int | None, reserve: Callable[[int], None]
+    source: Path, target: Path, max_pixels: int | None, reserve: Callable[[int], None], *, recolor: bool = True
 ) -> JpegStill | Picture | None:
     """Decode the luma plane of a JPEG, bit for bit what libjpeg decodes of it, if the target is a JPEG too.
 
-    reserve: called with the number of pixels before they are decoded.
+    reserve: called with the number of pixels before they are decoded. recolor: False raises InColorError for a JPEG
+    that is in color already.
 
     Returns None, without `reserve` called, for all that takes the ordinary way, or is refused there with its own
     words: other formats, JPEGs of inks, of R, G, B, of 12 bits, with arithmetic coding or reduced luma, cut off, too
@@ -116,6 +119,8 @@ def open_jpeg(
     except (OSError, ValueError, MemoryError):
         return None
     reserve(frame.width * frame.height)
+    if not recolor and is_jpeg_in_color(encoded, frame):
+        raise InColorError(source)
     try:
         luma = upright(decode_luma(encoded), orientation)
     except JpegDamageError as error:

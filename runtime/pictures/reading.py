@@ -12,6 +12,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from colorrt.atomic import in_one_line, printable
 from colorrt.errors import PictureError
+from colorrt.runtime.pictures.camera_raw import CAMERA_RAW, is_raw_mark
 from colorrt.runtime.pictures.declared_size import declared_size
 from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES, formats_to_try, mark_of, why_unknown
 from colorrt.runtime.pictures.guards import picture_errors, pillow_limit_lifted
@@ -41,6 +42,7 @@ DEFAULT_MAX_PIXELS = 150_000_000
 """A small file can unpack to any size. Decoding takes 10 bytes a pixel of RGB and 4 of gray in JPEG, PNG and TIFF of 8
 bits, at most twice that of 16; up to 24 of RGBA of 16 bits, WebP and JPEG 2000, as measured."""
 
+_ANIMATED = frozenset({"AVIF", "GIF", "JXL", "PNG", "WEBP"})
 _SUBFILE_TAG = 254
 _BITS_TAG = 258
 _COMPRESSION_TAG = 259
@@ -111,6 +113,8 @@ class Pages:
         self._max_pixels = max_pixels
         self._encoded_bytes = 0
         mark = mark_of(stream)
+        if mark is None and is_raw_mark(stream):
+            raise PictureError(f"{printable(path)}: {CAMERA_RAW}")
         layout = self._check_before_decoders(mark, stream)
         self._formats = formats_to_try(path.suffix, mark)
         self._frames = [0]
@@ -154,6 +158,8 @@ class Pages:
         except ValueError:
             # Decoders tell it in their own words.
             return None
+        if layout is not None and layout.is_raw:
+            raise PictureError(f"{printable(self._path)}: {CAMERA_RAW}")
         if layout is not None and self._max_pixels is not None and sum(layout.pixels) > self._max_pixels:
             self._check_claims(layout)
         return layout
@@ -180,6 +186,19 @@ class Pages:
 
     def __len__(self) -> int:
         return len(self._frames)
+
+    def frames(self) -> int:
+        """Return of how many frames of an animation the picture is the first; 0 where that cannot be counted."""
+        image = self._image
+        if image is None or image.format not in _ANIMATED:
+            return 1
+        self._meter.allow()
+        try:
+            with picture_errors(self._path), pillow_limit_lifted:
+                return int(getattr(image, "n_frames", 1))
+        except PictureError:
+            # What is damaged behind the first frame does not cost that.
+            return 0
 
     def pixels(self, number: int) -> int:
         """Return width x height of a page. Raises PictureError if that is above the limit, or cannot be told."""

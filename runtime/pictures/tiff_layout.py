@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from colorrt.runtime.pictures.camera_raw import (
+    DNG_VERSION,
+    PHOTOMETRIC,
+    SUB_DIRECTORIES,
+    UNDEVELOPED,
+    is_raw_head,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +23,8 @@ MOST_PAGES = 10_000
 _MOST_ENTRIES = 1_000_000
 # Larger values are hidden from readers that load them all: layers of an image editor, mostly.
 _LARGEST_VALUE = 8 << 20
+
+_MOST_BELOW = 16
 
 _WIDTH, _HEIGHT = 256, 257
 _PLACES, _BYTE_COUNTS = (273, 324), (279, 325)
@@ -38,6 +49,8 @@ class Layout:
     """Bytes that all pages together say their pixels take in the file."""
     covered: int
     """Bytes of the file that these are: fewer where pages share them."""
+    is_raw: bool = False
+    """Whether it is camera RAW: its pages are previews of it."""
 
 
 class _Entry(NamedTuple):
@@ -78,6 +91,7 @@ def read_layout(stream: BinaryIO) -> Layout:
     pixels: list[int] = []
     strips: list[tuple[int, int]] = []
     entries = 0
+    is_raw = False
     try:
         (place,) = struct.unpack_from(form.pointer, head, 8 if form.big else 4)
         seen: set[int] = set()
@@ -91,6 +105,7 @@ def read_layout(stream: BinaryIO) -> Layout:
             if entries > _MOST_ENTRIES:
                 raise BadLayoutError("its directories have more entries than any document needs, as in a bomb")
             places: list[int] = []
+            is_raw = is_raw or _is_raw(stream, found, form)
             for entry in found:
                 if entry.tag in sizes:
                     sizes[entry.tag] = _number(entry, form)
@@ -107,7 +122,27 @@ def read_layout(stream: BinaryIO) -> Layout:
     finally:
         stream.seek(0)
     claimed = sum(count for _, count in strips)
-    return Layout(form.big and order == ">", hidden, tuple(pixels), claimed, _covered(strips))
+    is_raw = is_raw or is_raw_head(head)
+    return Layout(form.big and order == ">", hidden, tuple(pixels), claimed, _covered(strips), is_raw)
+
+
+def _is_raw(stream: BinaryIO, found: list[_Entry], form: _Form) -> bool:
+    """Whether a directory, or one of those below it, is of what a camera's sensor saw."""
+    below: list[int] = []
+    for entry in found:
+        if entry.tag == DNG_VERSION or (entry.tag == PHOTOMETRIC and _number(entry, form) in UNDEVELOPED):
+            return True
+        if entry.tag == SUB_DIRECTORIES:
+            # IFD is a number of 32 bits by another name, IFD8 one of 64.
+            kind = {13: 4, 18: 16}.get(entry.kind, entry.kind)
+            below = list(_numbers(stream, entry._replace(kind=kind), form))[:_MOST_BELOW]
+    for place in below:
+        # Damage below a page is no damage of the page.
+        with suppress(struct.error, OverflowError, OSError):
+            for entry in _read_directory(stream, place, form)[0]:
+                if entry.tag == PHOTOMETRIC and _number(entry, form) in UNDEVELOPED:
+                    return True
+    return False
 
 
 def _covered(strips: list[tuple[int, int]]) -> int:

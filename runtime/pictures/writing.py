@@ -46,6 +46,7 @@ if "avif" in features.modules and features.check("avif"):
     _FORMAT_OF[".avif"] = "AVIF"
 
 _WITH_ALPHA = frozenset({"AVIF", "JPEG2000", "PNG", "TGA", "TIFF", "WEBP"})
+_WITHOUT_XMP = frozenset({"BMP", "PPM", "TGA"})
 _LOSSLESS_OF_8_BITS = frozenset({"JPEG2000", "PPM"})
 _LONGEST_SIDE = {"JPEG": 65500, "TGA": 65535, "WEBP": 16383}
 
@@ -63,6 +64,12 @@ def output_suffix(picture: Picture, suffix: str) -> str:
     if picture.pixels.dtype == np.uint16 and kind in _LOSSLESS_OF_8_BITS:
         return ".png"
     return suffix
+
+
+def format_without_mark(suffix: str) -> str | None:
+    """Return the name of the format of this suffix if its files cannot hold a mark (XMP), None if they can."""
+    kind = _FORMAT_OF.get(suffix.lower())
+    return kind if kind in _WITHOUT_XMP else None
 
 
 def holds_pages(suffix: str) -> bool:

@@ -12,7 +12,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from picture_files import in_many_colors
+from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +54,33 @@ def test_what_is_left_out_is_counted_by_kind_and_listed_in_the_report(
         ("photos/c.pdf", "PDF; export its pages as pictures"),
         ("photos/d.txt", "file that is no picture"),
     ]
+
+
+def test_what_is_in_color_and_what_has_no_mark_is_said_at_the_end(run: Command, photos: Path, tmp_path: Path) -> None:
+    gray = np.linspace(0, 255, 96 * 128).astype(np.uint8).reshape(96, 128)
+    for name in ("a.jpg", "b.png"):
+        Image.fromarray(in_many_colors(gray)).save(photos / name)
+    for name in ("c.bmp", "d.tga"):
+        Image.fromarray(gray).save(photos / name)
+    for _ in range(2):
+        result = run("photos", "-o", "out", "--overwrite", "--report", "report.json", "--sheet", "sheet.png")
+        assert result.exit_code == 0
+        assert result.stdout.splitlines() == [
+            "5 colored, in out",
+            "2 pictures are in color already: left as they are (--recolor colors them)",
+            "2 results carry no mark: BMP and TGA cannot hold one",
+        ]
+    rows = {row["source"]: row for row in json.loads((tmp_path / "report.json").read_text())}
+    assert rows["photos/a.jpg"]["outcome"] == "skipped"
+    assert rows["photos/a.jpg"]["reason"].startswith("photos/a.jpg: it is in color already")
+    assert rows["photos/c.bmp"]["notes"] == ["no mark: BMP cannot hold one"]
+    assert run("photos", "-o", "out", "--recolor").stdout.startswith("2 colored, in out; 5 skipped: done before")
+
+
+def test_missing_file_is_told_before_where_its_result_would_go(run: Command) -> None:
+    result = run("missing.jpg", "-o", "out.mp4")
+    assert result.exit_code == 1
+    assert "failed: missing.jpg: no such file or folder; check the path" in result.stderr
 
 
 def test_report_is_an_export_of_the_journal_as_json_or_csv(run: Command, photos: Path, tmp_path: Path) -> None:

@@ -37,6 +37,16 @@ def assert_sound(levels: NDArray[Any], dtype: type[np.generic], shape: tuple[int
     assert levels.flags.c_contiguous
 
 
+def in_many_colors(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A gray picture (H, W) with things of different colors on it, as a photograph in color has them."""
+    from PIL import Image
+
+    patches = np.random.default_rng(1).integers(-45, 46, (6, 6, 3))
+    size = gray.shape[::-1]
+    shifts = [np.asarray(Image.fromarray(patches[..., band].astype(np.float32)).resize(size)) for band in range(3)]
+    return (gray[..., None] + np.stack(shifts, -1)).clip(0, 255).astype(np.uint8)
+
+
 def png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
