@@ -50,7 +50,13 @@ _LAZY = {
     **dict.fromkeys(("Contract", "Parity"), "colorrt.contract"),
     **dict.fromkeys(
         (
-            "ArtifactError", "BackendError", "ColorrtError", "ExportError", "ModelError", "PictureError", "UsageError",
+            "ArtifactError",
+            "BackendError",
+            "ColorrtError",
+            "ExportError",
+            "ModelError",
+            "PictureError",
+            "UsageError",
             "WeightsError",
         ),
         "colorrt.errors",

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorrt.runtime.colorizer import Square
-from colorrt.runtime.passage import Content, End, Ended, Passage, Read, Track
 from colorrt.runtime.memory_budget import MemoryBudget
+from colorrt.runtime.passage import Content, End, Ended, Passage, Read, Track
 
 READERS = WRITERS = 2
 DEPTH = 2

@@ -107,7 +107,7 @@ def read_stills(
     """Load the picture of a file, or its pages one by one.
 
     target: where the copy is to go, for ways that depend on its format. reserve: called with the number of pixels of
-    each before they are decoded; it may wait. lossless_luma: see `open_lossless`.
+    each, and what each of them takes, before they are decoded; it may wait. lossless_luma: see `open_lossless`.
     Raises PictureError, "PATH: reason; advice" in one line.
     """
     if lossless_luma:
@@ -127,7 +127,7 @@ def read_stills(
         # All of them before the first is colored: a page that is too large is found out at once.
         pixels = [pages.pixels(number) for number in range(count)]
         for number in range(count):
-            reserve(pixels[number], more=number + 1 < count)
+            reserve(pixels[number], more=number + 1 < count, each=pages.bytes_per_pixel(number))
             still = _still(pages.read(number))
             # 16 bits and alpha, for depths are known only once a page is read.
             page = Page(still.picture, number, count, 8 * sum(pixels)) if count > 1 else None
@@ -138,7 +138,7 @@ def read_stills(
 def open_still(source: Path, target: Path, max_pixels: int | None = None, *, lossless_luma: bool = False) -> Still:
     """Load the picture of a file, or its first page, outside of a pipeline. Raises PictureError."""
 
-    def reserve(pixels: int, *, more: bool = False) -> None:
+    def reserve(pixels: int, *, more: bool = False, each: float = 0.0) -> None:
         """Nothing else is under way."""
 
     with closing(read_stills(source, target, max_pixels, reserve, lossless_luma=lossless_luma)) as sheets:

@@ -52,7 +52,9 @@ def main() -> int:
 def _add_memory(commands: Any) -> None:
     from studies.memory import KINDS
 
-    memory = commands.add_parser("memory", help="peak memory of pictures of each format and depth, from read to written")
+    memory = commands.add_parser(
+        "memory", help="peak memory of pictures of each format and depth, from read to written"
+    )
     memory.add_argument("kinds", nargs="*", metavar="KIND", help=f"all if not given: {', '.join(KINDS)}")
     memory.add_argument("--width", type=int, default=4800)
     memory.add_argument("--height", type=int, default=3600)

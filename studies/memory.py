@@ -54,9 +54,7 @@ class MemoryRow:
     """The most beyond what the process held before."""
 
 
-def measure_kinds(
-    kinds: Sequence[str], width: int, height: int, say: Callable[[str], None]
-) -> Iterator[MemoryRow]:
+def measure_kinds(kinds: Sequence[str], width: int, height: int, say: Callable[[str], None]) -> Iterator[MemoryRow]:
     """Color a picture of each kind, in a process of its own each, and tell its peak memory.
 
     Kinds that this build does not read or make are passed over, and said. Raises UsageError where the system does not
@@ -81,7 +79,9 @@ def measure_kinds(
 def memory_lines(rows: Sequence[MemoryRow]) -> list[str]:
     """Return the rows as lines of a table."""
     lines = [f"{'bytes a pixel':<18} {'planned':>8} {'peak':>8} {'peak of planned':>16}"]
-    return lines + [f"{row.kind:<18} {row.planned:>8.1f} {row.peak:>8.1f} {row.peak / row.planned:>16.0%}" for row in rows]
+    return lines + [
+        f"{row.kind:<18} {row.planned:>8.1f} {row.peak:>8.1f} {row.peak / row.planned:>16.0%}" for row in rows
+    ]
 
 
 def as_json(rows: Sequence[MemoryRow]) -> list[dict[str, Any]]:

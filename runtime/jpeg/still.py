@@ -35,6 +35,7 @@ from colorrt.runtime.pictures.encoding import encode
 from colorrt.runtime.pictures.guards import picture_errors
 from colorrt.runtime.pictures.jpeg_checks import JpegDamageError, decode_strictly, measure_jpeg
 from colorrt.runtime.pictures.levels import upright
+from colorrt.runtime.pictures.memory import JPEG_PLANES
 from colorrt.runtime.pictures.metadata import Metadata, read_metadata
 from colorrt.runtime.pictures.picture import Picture
 from colorrt.runtime.pictures.reading import read_picture
@@ -92,11 +93,11 @@ class JpegStill:
 
 
 def open_jpeg(
-    source: Path, target: Path, max_pixels: int | None, reserve: Callable[[int], None]
+    source: Path, target: Path, max_pixels: int | None, reserve: Callable[..., None]
 ) -> JpegStill | Picture | None:
     """Decode the luma plane of a JPEG, bit for bit what libjpeg decodes of it, if the target is a JPEG too.
 
-    reserve: called with the number of pixels before they are decoded.
+    reserve: called with the number of pixels before they are decoded, `each`: the bytes that one takes.
 
     Returns None, without `reserve` called, for all that takes the ordinary way, or is refused there with its own
     words: other formats, JPEGs of inks, of R, G, B, of 12 bits, with arithmetic coding or reduced luma, cut off, too
@@ -115,7 +116,7 @@ def open_jpeg(
         metadata, orientation = metadata_of(segments, frame)
     except (OSError, ValueError, MemoryError):
         return None
-    reserve(frame.width * frame.height)
+    reserve(frame.width * frame.height, each=JPEG_PLANES)
     try:
         luma = upright(decode_luma(encoded), orientation)
     except JpegDamageError as error:

@@ -200,7 +200,9 @@ def holders(tmp_path: Path) -> Iterator[Callable[[str, str], tuple[subprocess.Po
             process = stack.enter_context(
                 subprocess.Popen(
                     [sys.executable, "-c", program, str(tmp_path / name)],
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
                 )  # fmt: skip
             )
             stack.callback(process.kill)

@@ -35,7 +35,9 @@ def encoded(shade: int) -> bytes:
 PHOTOS = [(f"{number}.png", encoded(40 * number)) for number in range(1, 6)]
 
 
-def member(name: str, data: bytes = b"", size: int | None = None, kind: bytes = tarfile.REGTYPE, link: str = "") -> bytes:
+def member(
+    name: str, data: bytes = b"", size: int | None = None, kind: bytes = tarfile.REGTYPE, link: str = ""
+) -> bytes:
     """One member as tar writes it; `size` is what its header claims."""
     info = tarfile.TarInfo(name)
     info.size, info.type, info.linkname = len(data) if size is None else size, kind, link

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from colorrt.errors import ModelError
 from colorrt.runtime.colorizer import Square
+from colorrt.runtime.memory_budget import MemoryBudget
 from colorrt.runtime.passage import Frame, Reserve, StoppedError
 from colorrt.runtime.pipeline import run_passages
-from colorrt.runtime.memory_budget import MemoryBudget
 
 WAIT = 30.0
 

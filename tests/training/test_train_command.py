@@ -46,9 +46,7 @@ def test_wrong_usage_is_one_line(arguments: tuple[str, ...], said: str, recipe: 
     assert len(output.strip().splitlines()) == 1
 
 
-def test_more_threads_than_cores_are_not_started(
-    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_threads_than_cores_are_not_started(album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
     monkeypatch.setattr("colorrt.runtime.sessions.ort.count_cores", lambda: 4)
