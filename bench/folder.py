@@ -174,9 +174,7 @@ def _time_stages(colorizer: Colorizer, jobs: Sequence[Job], settings: Settings) 
     read = Spent(read.wall - history.digest.wall, read.cpu - history.digest.cpu)
     # The result is announced, with its digest, before it gets its name.
     write = Spent(write.wall - history.announced.wall, write.cpu - history.announced.cpu)
-    journal = Spent(
-        history.journal.wall + history.announced.wall, history.journal.cpu + history.announced.cpu
-    )
+    journal = Spent(history.journal.wall + history.announced.wall, history.journal.cpu + history.announced.cpu)
     spent = (history.digest, read, network, write, journal)
     return dict(zip(STAGES, spent, strict=True))
 

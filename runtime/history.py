@@ -73,6 +73,10 @@ class History:
         """Return why the result that is there stays; None: it is made anew, for its source was replaced, or pages that
         were left in their own colors are to be colored now."""
         row = self._row(job)
+        if self._journals is not None and not _describes(row, job.target):
+            # Another run may be at work in the same folder.
+            self._journals.of(job).refresh()
+            row = self._row(job)
         if row is None or row.target_was is None or row.making is None or row.source_was is None:
             return Skip.FOREIGN
         if not is_same(job.target, row.target_was):
@@ -154,6 +158,10 @@ class History:
 
     def _row(self, job: Job) -> Row | None:
         return None if self._journals is None else self._journals.of(job).made(job.target)
+
+
+def _describes(row: Row | None, target: Path) -> bool:
+    return row is not None and row.target_was is not None and is_same(target, row.target_was)
 
 
 def _absolute(path: Path) -> str:

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,6 +27,8 @@ NAME = "journal.jsonl"
 DONE = "done"
 """The outcome of rows that stand for a result."""
 _BLOCK = 1 << 20
+# Of a row: three paths of 4,096 bytes, of which a byte may take six signs, and a reason.
+_LONGEST_LINE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -116,17 +119,26 @@ class Journal:
         self._file: int | None = None
         self._made: dict[str, Row] = {}
         self._left: dict[str, Row] = {}
-        try:
-            with self.path.open(encoding="utf-8", errors="surrogateescape") as lines:
-                for line in lines:
-                    self._note(line)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise UsageError(
-                f"{printable(self.path)}: the journal of earlier runs cannot be read ({error.strerror}); "
-                "mend its permissions, or name another folder with -o"
-            ) from error
+        self._read_to = 0
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read what was added since: by other runs into the same folder. Raises UsageError when it cannot be read."""
+        with self._lock:
+            try:
+                status = self.path.stat()
+                if not stat.S_ISREG(status.st_mode):
+                    # A pipe would be waited for, a device would have no end.
+                    raise OSError(errno.EINVAL, "it is not a regular file")
+                if status.st_size > self._read_to:
+                    self._read()
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                raise UsageError(
+                    f"{printable(self.path)}: the journal of earlier runs cannot be read ({error.strerror}); "
+                    "mend its permissions, or name another folder with -o"
+                ) from error
 
     def results(self) -> tuple[Row, ...]:
         """Return the row of each result: the last that is done."""
@@ -178,6 +190,18 @@ class Journal:
             os.write(file, b"\n")
         return file
 
+    def _read(self) -> None:
+        with self.path.open("rb") as file:
+            file.seek(self._read_to)
+            whole = True
+            while line := file.readline(_LONGEST_LINE):
+                begins, whole = whole, line.endswith(b"\n")
+                if begins:
+                    self._note(line.decode("utf-8", "surrogateescape"))
+                if whole:
+                    # The last line may be one that another run is about to end.
+                    self._read_to = file.tell()
+
     def _note(self, line: str) -> None:
         if not line.strip():
             return
@@ -218,8 +242,14 @@ def write_line(file: int, line: str) -> None:
 
 
 def identify(path: Path, *, digest: bool = False) -> Identity:
-    """Return what a file is now. `digest`: with its SHA-256, for which it is read. Raises OSError."""
+    """Return what a file is now. `digest`: with its SHA-256, for which it is read.
+
+    Raises OSError, for what is no regular file too.
+    """
     status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        # A pipe would be waited for, a device would have no end.
+        raise OSError(errno.EINVAL, "it is not a regular file")
     if not digest:
         return Identity(status.st_size, status.st_mtime_ns)
     found = hashlib.sha256()

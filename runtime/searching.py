@@ -83,7 +83,7 @@ def search(folder: Path, without: Path | None = None) -> Iterator[Path | LeftOut
     """
     # Not os.walk: it recurses until Python 3.12, and folders nest deeper than Python does.
     waiting: list[Path] = [folder]
-    passed_over = None if without is None or not without.is_dir() else _inode(without)
+    passed_over = None if without is None else _folder_inode(without)
     while waiting:
         path = waiting.pop()
         if path is not folder:
@@ -129,6 +129,14 @@ def _of_folder(path: Path, passed_over: tuple[int, int] | None) -> LeftOut | Non
     if path.name.lower() in SYSTEM_FOLDERS:
         return LeftOut(path, "system folder", "name it to have it colored")
     return None
+
+
+def _folder_inode(path: Path) -> tuple[int, int] | None:
+    try:
+        return _inode(path) if path.is_dir() else None
+    except OSError:
+        # A folder that may not be entered: whether there is one in it is found out by whoever makes it.
+        return None
 
 
 def _inode(path: Path) -> tuple[int, int]:

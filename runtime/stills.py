@@ -124,9 +124,9 @@ def read_stills(
     """Load the picture of a file, or its pages one by one.
 
     target: where the copy is to go, for ways that depend on its format. reserve: called with the number of pixels of
-    each before they are decoded; it may wait. lossless_luma: see `open_lossless`. recolor: False raises InColorError
-    for a picture that is in color already, and for several pages that all are; of pages that differ, those in color
-    are `kept`.
+    each, and what each of them takes, before they are decoded; it may wait. lossless_luma: see `open_lossless`.
+    recolor: False raises InColorError for a picture that is in color already, and for several pages that all are; of
+    pages that differ, those in color are `kept`.
     Raises PictureError, "PATH: reason; advice" in one line.
     """
     if lossless_luma:
@@ -146,7 +146,7 @@ def read_stills(
         # All of them before the first is colored: a page that is too large is found out at once.
         pixels = [pages.pixels(number) for number in range(count)]
         for number in range(count):
-            reserve(pixels[number], more=number + 1 < count)
+            reserve(pixels[number], more=number + 1 < count, each=pages.bytes_per_pixel(number))
             frames = pages.frames()
             picture = pages.read(number)
             kept = None if recolor or not is_in_color(picture.pixels) else picture.pixels
@@ -167,7 +167,7 @@ def read_stills(
 def open_still(source: Path, target: Path, max_pixels: int | None = None, *, lossless_luma: bool = False) -> Still:
     """Load the picture of a file, or its first page, outside of a pipeline. Raises PictureError."""
 
-    def reserve(pixels: int, *, more: bool = False) -> None:
+    def reserve(pixels: int, *, more: bool = False, each: float = 0.0) -> None:
         """Nothing else is under way."""
 
     with closing(read_stills(source, target, max_pixels, reserve, lossless_luma=lossless_luma)) as sheets:

@@ -171,6 +171,7 @@ def _plural(kind: str, count: int) -> str:
     at = next((index for index, one in enumerate(words) if one in _PLURALS), None)
     if at is not None:
         words[at] += "s"
+        words = ["are" if word == "is" else word for word in words]
     return " ".join(words)
 
 

@@ -46,6 +46,7 @@ from colorrt.runtime.jpeg.still import (
 from colorrt.runtime.jpeg.xmp_segments import with_xmp
 from colorrt.runtime.pictures.color_spread import InColorError
 from colorrt.runtime.pictures.levels import upright
+from colorrt.runtime.pictures.memory import LOSSLESS
 from colorrt.runtime.pictures.profiles import profile_of_copy
 from colorrt.runtime.pictures.reading import read_picture
 from colorrt.runtime.provenance.mark import marked_xmp
@@ -106,13 +107,13 @@ class LosslessStill:
 
 
 def open_lossless(
-    source: Path, target: Path, max_pixels: int | None, reserve: Callable[[int], None], *, recolor: bool = True
+    source: Path, target: Path, max_pixels: int | None, reserve: Callable[..., None], *, recolor: bool = True
 ) -> LosslessStill:
     """Open a JPEG to be colored with its luma kept bit for bit.
 
     Gray JPEGs and color ones with a luma plane of full size; baseline, extended and progressive, 8 bits, Huffman.
-    `target`: where the result is to go. `reserve`: called with the number of pixels before they are decoded.
-    `recolor`: False raises InColorError for a JPEG that is in color already.
+    `target`: where the result is to go. `reserve`: called with the number of pixels before they are decoded,
+    `each`: the bytes that one takes. `recolor`: False raises InColorError for a JPEG that is in color already.
 
     Raises PictureError, "PATH: reason; advice" in one line, when the result would be no JPEG, or the file is no JPEG,
     one without luma, damaged, or too large; and when a color JPEG needs jpeglib and that is not installed.
@@ -144,7 +145,7 @@ def open_lossless(
         )
     if max_pixels is not None and frame.width * frame.height > max_pixels:
         raise _refused(source, max_pixels, ValueError("it is too large"))
-    reserve(frame.width * frame.height)
+    reserve(frame.width * frame.height, each=LOSSLESS)
     if not recolor and is_jpeg_in_color(encoded, frame):
         raise InColorError(source)
     try:

@@ -37,6 +37,7 @@ from colorrt.runtime.pictures.encoding import encode
 from colorrt.runtime.pictures.guards import picture_errors
 from colorrt.runtime.pictures.jpeg_checks import JpegDamageError, decode_strictly, measure_jpeg
 from colorrt.runtime.pictures.levels import upright
+from colorrt.runtime.pictures.memory import JPEG_PLANES
 from colorrt.runtime.pictures.metadata import Metadata, read_metadata
 from colorrt.runtime.pictures.picture import Picture
 from colorrt.runtime.pictures.reading import read_picture
@@ -94,12 +95,12 @@ class JpegStill:
 
 
 def open_jpeg(
-    source: Path, target: Path, max_pixels: int | None, reserve: Callable[[int], None], *, recolor: bool = True
+    source: Path, target: Path, max_pixels: int | None, reserve: Callable[..., None], *, recolor: bool = True
 ) -> JpegStill | Picture | None:
     """Decode the luma plane of a JPEG, bit for bit what libjpeg decodes of it, if the target is a JPEG too.
 
-    reserve: called with the number of pixels before they are decoded. recolor: False raises InColorError for a JPEG
-    that is in color already.
+    reserve: called with the number of pixels before they are decoded, `each`: the bytes that one takes. recolor: False
+    raises InColorError for a JPEG that is in color already.
 
     Returns None, without `reserve` called, for all that takes the ordinary way, or is refused there with its own
     words: other formats, JPEGs of inks, of R, G, B, of 12 bits, with arithmetic coding or reduced luma, cut off, too
@@ -118,7 +119,7 @@ def open_jpeg(
         metadata, orientation = metadata_of(segments, frame)
     except (OSError, ValueError, MemoryError):
         return None
-    reserve(frame.width * frame.height)
+    reserve(frame.width * frame.height, each=JPEG_PLANES)
     if not recolor and is_jpeg_in_color(encoded, frame):
         raise InColorError(source)
     try:

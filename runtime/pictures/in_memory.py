@@ -14,6 +14,7 @@ from PIL import Image
 from colorrt.errors import UsageError
 from colorrt.runtime.pictures.guards import picture_errors, pillow_limit_lifted
 from colorrt.runtime.pictures.levels import read_levels, upright
+from colorrt.runtime.pictures.memory import bytes_per_pixel
 from colorrt.runtime.pictures.metadata import read_metadata
 from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS, Pages, open_pages
 
@@ -23,12 +24,13 @@ PictureLike: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any]
 _IN_MEMORY = Path("picture in memory")
 
 
-def levels_of(picture: PictureLike, reserve: Callable[[int], None] | None = None) -> NDArray[Any]:
+def levels_of(picture: PictureLike, reserve: Callable[..., None] | None = None) -> NDArray[Any]:
     """Return the levels of a picture: (H, W) or (H, W, 3), uint8 or uint16, upright; of several pages the first.
 
     picture: a path; the bytes of a file of any format that `read_picture` reads; an image of Pillow, turned upright if
     its EXIF says how; or an array, of which floats (0..1) are spread to 16 bits, to the nearest level. Other arrays are
-    returned as they are. reserve: called with the number of pixels before they are decoded.
+    returned as they are. reserve: called with the number of pixels before they are decoded, `each`: the bytes that one
+    takes.
 
     Raises PictureError for what cannot be read or has more than 150 million pixels, UsageError for floats that are NaN
     or outside 0..1.
@@ -45,13 +47,14 @@ def levels_of(picture: PictureLike, reserve: Callable[[int], None] | None = None
             return _first(pages, reserve)
     if isinstance(picture, Image.Image):
         if reserve is not None:
-            reserve(picture.width * picture.height)
+            reserve(picture.width * picture.height, each=bytes_per_pixel(picture))
         with picture_errors(_IN_MEMORY), pillow_limit_lifted:
             picture.load()
             levels, _ = read_levels(picture)
             return upright(levels, read_metadata(picture, gray=levels.ndim == 2)[1])
     if reserve is not None:
-        reserve(int(np.prod(np.shape(picture)[:2])))
+        # Levels, luma and the rendered picture, of which floats are made in the end.
+        reserve(int(np.prod(np.shape(picture)[:2])), each=10.0 * picture.dtype.itemsize)
     return from_floats(picture) if is_float(picture) else picture
 
 
@@ -77,8 +80,8 @@ def to_floats(levels: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     return floats
 
 
-def _first(pages: Pages, reserve: Callable[[int], None] | None) -> NDArray[Any]:
+def _first(pages: Pages, reserve: Callable[..., None] | None) -> NDArray[Any]:
     pixels = pages.pixels(0)
     if reserve is not None:
-        reserve(pixels)
+        reserve(pixels, each=pages.bytes_per_pixel(0))
     return pages.read(0).pixels

@@ -18,6 +18,7 @@ from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES, formats_to_try, m
 from colorrt.runtime.pictures.guards import picture_errors, pillow_limit_lifted
 from colorrt.runtime.pictures.jpeg_checks import JpegBombError, check_jpeg, measure_jpeg
 from colorrt.runtime.pictures.levels import read_levels, upright
+from colorrt.runtime.pictures.memory import bytes_per_pixel
 from colorrt.runtime.pictures.metadata import Metadata, read_metadata
 from colorrt.runtime.pictures.metered import MeteredStream
 from colorrt.runtime.pictures.picture import Picture
@@ -39,8 +40,7 @@ __all__ = [
 ]
 
 DEFAULT_MAX_PIXELS = 150_000_000
-"""A small file can unpack to any size. Decoding takes 10 bytes a pixel of RGB and 4 of gray in JPEG, PNG and TIFF of 8
-bits, at most twice that of 16; up to 24 of RGBA of 16 bits, WebP and JPEG 2000, as measured."""
+"""A small file can unpack to any size. What a pixel takes: see `colorrt.runtime.pictures.memory`."""
 
 _ANIMATED = frozenset({"AVIF", "GIF", "JXL", "PNG", "WEBP"})
 _SUBFILE_TAG = 254
@@ -211,6 +211,12 @@ class Pages:
                 raise ValueError("its width or height is no whole number")
         self._check_size(width, height, self._of(number))
         return width * height
+
+    def bytes_per_pixel(self, number: int) -> float:
+        """Return what a pixel of a page takes at most, until its copy is written. Raises PictureError."""
+        with picture_errors(self._path, self._of(number)), pillow_limit_lifted:
+            self._meter.allow()
+            return bytes_per_pixel(self._sought(self._frames[number]))
 
     def read(self, number: int) -> Picture:
         """Decode a page. Raises PictureError if it has too many pixels or is damaged."""

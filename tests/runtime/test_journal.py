@@ -206,6 +206,84 @@ def test_journal_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
         Journal(tmp_path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="only where there are pipes in folders")
+def test_pipe_and_endless_device_are_never_read(colorizer: Colorizer, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    journals = Journals()
+    jobs = plan_jobs([str(tmp_path / "pipe.png"), str(tmp_path / "zero.png")], tmp_path / "out")
+    results = list(color_jobs(colorizer, jobs, Settings(), journals))
+    journals.close()
+    assert outcomes(results) == [FAILED] * 2
+    assert all("it is not a regular file" in str(result.reason) for result in results)
+    (tmp_path / "out/.colorrt/journal.jsonl").unlink()
+    os.mkfifo(tmp_path / "out/.colorrt/journal.jsonl")
+    with pytest.raises(UsageError, match="it is not a regular file"):
+        Journal(tmp_path / "out")
+
+
+def test_endless_line_is_passed_over_without_being_held(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.add(Row("/a", "a", "done", None, 0.1))
+    journal.close()
+    with journal.path.open("ab") as file:
+        file.write(b"x" * (5 << 20) + b"\n")
+    journal = Journal(tmp_path)
+    journal.add(Row("/b", "b", "done", None, 0.1))
+    journal.close()
+    again = Journal(tmp_path)
+    assert again.made(tmp_path / "a") is not None
+    assert again.made(tmp_path / "b") is not None
+    assert again.torn == 1
+
+
+def test_rows_of_a_run_at_the_same_time_are_seen(colorizer: Colorizer, photos: Path, tmp_path: Path) -> None:
+    # This run has read the journal when there was nothing in it.
+    journals = Journals()
+    jobs = plan_jobs([str(photos)], tmp_path / "out")
+    journals.of(jobs[0])
+    run(colorizer, photos, tmp_path / "out")
+    results = list(color_jobs(colorizer, jobs, Settings(), journals))
+    journals.close()
+    assert {result.skip for result in results} == {Skip.DONE}
+
+
+def test_result_that_another_run_made_meanwhile_is_not_made_again(
+    colorizer: Colorizer, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, others = colorizer.guess, [photos]
+
+    def guess(squares: Any) -> Any:
+        # Another run colors all while this one has the first in hand.
+        if others:
+            run(colorizer, others.pop(), tmp_path / "out")
+        return real(squares)
+
+    monkeypatch.setattr(colorizer, "guess", guess)
+    results = run(colorizer, photos, tmp_path / "out")
+    assert {result.skip for result in results} == {Skip.DONE}
+    assert len(rows(tmp_path / "out")) == 6
+
+
+def test_row_that_a_full_disk_cut_is_an_error_and_swallows_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+    journal.add(Row("/a", "a", "done", None, 0.1))
+    real = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda file, data: real(file, data[:9]))
+        with pytest.raises(UsageError, match="the journal cannot be written"):
+            journal.add(Row("/b", "b", "done", None, 0.1))
+    journal.close()
+    again = Journal(tmp_path)
+    again.add(Row("/c", "c", "done", None, 0.1))
+    again.close()
+    third = Journal(tmp_path)
+    assert third.made(tmp_path / "a") is not None
+    assert third.made(tmp_path / "c") is not None
+
+
 def test_identity_knows_touched_from_changed(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"one")

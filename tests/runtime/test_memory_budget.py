@@ -4,8 +4,26 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pytest
+from colored_files import DONE, outcomes
+from PIL import Image
+
+from colorrt.runtime import pipeline
+from colorrt.runtime.folder import Settings, color_jobs
+from colorrt.runtime.jobs import Job
 from colorrt.runtime.memory_budget import MemoryBudget
+from colorrt.runtime.pictures.memory import bytes_per_pixel
+from colorrt.runtime.pictures.picture import Picture
+from colorrt.runtime.pictures.reading import Pages, open_pages
+from colorrt.runtime.pictures.writing import write_picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from colorrt.runtime.colorizer import Colorizer
 
 
 def test_share_is_waited_for_until_room_is_given_back() -> None:
@@ -58,3 +76,54 @@ def test_closed_room_lets_all_through() -> None:
         started.wait(30)
         room.close()
         assert [future.result(30) for future in waiting] == [50, 50]
+
+
+def save_deep(path: Path, side: int) -> Path:
+    """A picture of four channels of 16 bits: it takes six times the memory of a gray one."""
+    levels = np.random.default_rng(side).integers(0, 65536, (side, side, 4)).astype(np.uint16)
+    rgb = np.ascontiguousarray(levels[..., :3])
+    write_picture(path, rgb, Picture(rgb, alpha=np.ascontiguousarray(levels[..., 3])))
+    return path
+
+
+@pytest.mark.parametrize(("size", "together"), [(20 * 120 * 120, 1), (60 * 120 * 120, 2)])
+def test_pictures_that_together_take_too_much_are_not_decoded_side_by_side(
+    colorizer: Colorizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, together: int
+) -> None:
+    # In pixels, both budgets would hold all of them.
+    jobs = [Job(save_deep(tmp_path / f"{number}.png", 120), tmp_path / f"out/{number}.png") for number in range(4)]
+    budget = MemoryBudget(size)
+    monkeypatch.setattr(pipeline, "MemoryBudget", lambda: budget)
+    under_way: list[int] = []
+    real = Pages.read
+
+    def read(self: Pages, number: int) -> Picture:
+        under_way.append(round(budget._taken / (24.5 * 120 * 120)))
+        # The other reader gets its chance.
+        threading.Event().wait(0.2)
+        return real(self, number)
+
+    monkeypatch.setattr(Pages, "read", read)
+    assert outcomes(list(color_jobs(colorizer, jobs, Settings()))) == [DONE] * 4
+    assert max(under_way) == together
+    assert budget._taken == 0
+
+
+def test_plan_goes_by_format_depth_and_transparency(tmp_path: Path) -> None:
+    def planned(path: Path, image: Image.Image, **options: Any) -> float:
+        image.save(path, **options)
+        with open_pages(path) as pages:
+            return pages.bytes_per_pixel(0)
+
+    gray = Image.new("L", (8, 8))
+    order = [
+        planned(tmp_path / "a.png", gray),
+        planned(tmp_path / "b.png", gray.convert("RGB")),
+        planned(tmp_path / "c.png", gray.convert("RGB"), transparency=(0, 0, 0)),
+        planned(tmp_path / "d.webp", gray.convert("RGB"), lossless=True),
+        planned(tmp_path / "e.webp", Image.new("RGBA", (8, 8), (9, 9, 9, 9)), lossless=True),
+    ]
+    assert order == sorted(set(order))
+    with open_pages(save_deep(tmp_path / "deep.png", 8)) as pages:
+        assert pages.bytes_per_pixel(0) > 1.5 * order[2]
+    assert bytes_per_pixel(None) > 20
