@@ -27,7 +27,7 @@ from colorrt.contract import Device, FilmCodec, Steady, Upsampling
 
 if TYPE_CHECKING:
     from colorrt.runtime.colorizer import Colorizer
-    from colorrt.runtime.film.coloring import FilmSettings
+    from colorrt.runtime.film.plan import FilmSettings
     from colorrt.runtime.folder import Result, Settings
     from colorrt.runtime.jobs import Job
 
@@ -133,6 +133,17 @@ def run(
             help="Keep colors steady from frame to frame. causal: without later frames.", rich_help_panel=FILMS
         ),
     ] = Steady.ON,
+    guess_every: Annotated[
+        int,
+        typer.Option(
+            "--guess-every",
+            min=1,
+            help="Guess one in N frames, and each that begins a shot; the others take color from those around them. "
+            "2 is quicker, and a little less true.",
+            metavar="N",
+            rich_help_panel=FILMS,
+        ),
+    ] = 1,
     codec: Annotated[FilmCodec, typer.Option(help="Video codec.", rich_help_panel=FILMS)] = FilmCodec.X264,
     crf: Annotated[
         int,
@@ -179,24 +190,34 @@ def run(
 
     Exit codes: 0 all done, 1 some pictures failed, 2 wrong usage, 3 the model cannot be used.
     """
-    from colorrt.cli.films import FilmChoices, film_settings, parse_time, split_films
     from colorrt.runtime.colorizer import Colorizer
+    from colorrt.runtime.film.suffixes import is_film
     from colorrt.runtime.folder import Settings
     from colorrt.runtime.jobs import plan_jobs, take_shard
     from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
     from colorrt.runtime.searching import LeftOut
-    from colorrt.runtime.signing import load_credentials
 
     folder = _output_of(output)
     left_out: list[LeftOut] = []
     jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
     if shard is not None:
         jobs = take_shard(jobs, *_numbers_of(shard))
-    pictures, films = split_films(jobs, folder, codec.value)
-    jobs = [*pictures, *films]
-    choices = FilmChoices(codec.value, crf, preset, lossless, steady.value, parse_time(begin), parse_time(end))
-    chosen = film_settings(choices, saturation) if films else None
-    credentials = load_credentials(*sign) if sign else None
+    films, chosen = [job for job in jobs if is_film(job.source)], None
+    pictures = [job for job in jobs if not is_film(job.source)]
+    if films:
+        from colorrt.cli.films import FilmChoices, film_settings, name_films, parse_time
+
+        choices = FilmChoices(
+            codec.value, crf, preset, lossless, steady.value, guess_every, parse_time(begin), parse_time(end)
+        )
+        chosen = film_settings(choices, saturation)
+        films = name_films(films, pictures, folder, codec.value)
+        jobs = [*pictures, *films]
+    credentials = None
+    if sign:
+        from colorrt.runtime.signing import load_credentials
+
+        credentials = load_credentials(*sign)
     for path in (report, sheet, preview):
         check_result_file(path, [job.source for job in jobs], to_be_made=folder)
         _check_no_result(path, jobs)
@@ -246,7 +267,6 @@ def _color(
     verbose: bool,
 ) -> KeyboardInterrupt | None:
     """Color the pictures, then the films; the report is written however it ends. Returns what broke it off."""
-    from colorrt.cli.films import color_films, report_of
     from colorrt.runtime.folder import color_jobs
     from colorrt.runtime.history import Journals
 
@@ -256,7 +276,13 @@ def _color(
             for _ in progress.follow(report.follow(color_jobs(colorizer, pictures, settings, journals))):
                 """Each is shown and noted as it ends."""
         if films.settings is not None:
-            for one in color_films(colorizer, films.jobs, films.settings, overwrite=settings.overwrite, quiet=quiet):
+            from colorrt.cli.films import color_films, report_of
+
+            sources = [job.source for job in (*pictures, *films.jobs)]
+            work = color_films(
+                colorizer, films.jobs, films.settings, sources, journals, overwrite=settings.overwrite, quiet=quiet
+            )
+            for one in work:
                 report.note(one.result, report_of(one))
     except KeyboardInterrupt as interrupt:
         return interrupt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -41,7 +42,8 @@ def plan_carrying(facts: FilmFacts, output: Output, tags: Tags, target: Path, fo
     folder: where a trial may be written. Raises PictureError when not even the pictures go in.
     """
     kept, lost = [], []
-    trial = folder / f".trial-{target.stem[:40]}{target.suffix.lower()}"
+    # Two runs may try at once.
+    trial = folder / f".trial-{secrets.token_hex(6)}{target.suffix.lower()}"
     try:
         with reading(facts.path) as source:
             problem = _try_header(source, facts, output, tags, target, trial, [])

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 
-from colorrt.runtime.film.coloring import FilmResult, FilmSettings, FilmStep, color_film, plan_film
+from colorrt.runtime.film.coloring import FilmResult, FilmStep, color_film
+from colorrt.runtime.film.plan import FilmSettings, plan_film
 
 if TYPE_CHECKING:
     from collections.abc import Callable
