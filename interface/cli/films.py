@@ -76,18 +76,16 @@ def show_time(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-def name_films(films: Sequence[Job], pictures: Sequence[Job], output: Path | None, codec: str) -> list[Job]:
+def name_films(films: Sequence[Job], output: Path | None, codec: str) -> list[Job]:
     """Give the outputs of films the suffix of a container that fits, unless one was named."""
     from colorrt.runtime.film.suffixes import film_suffix
-    from colorrt.runtime.jobs import Names
 
-    named = [
+    return [
         job
-        if job.target == output
+        if job.target == output or job.problem is not None
         else replace(job, target=job.target.with_suffix(film_suffix(job.target.suffix, codec)))
         for job in films
     ]
-    return Names(job.source for job in (*pictures, *films)).settle(named)
 
 
 def color_films(

@@ -211,7 +211,7 @@ def run(
             codec.value, crf, preset, lossless, steady.value, guess_every, parse_time(begin), parse_time(end)
         )
         chosen = film_settings(choices, saturation)
-        films = name_films(films, pictures, folder, codec.value)
+        films = name_films(films, folder, codec.value)
         jobs = [*pictures, *films]
     credentials = None
     if sign:
