@@ -41,7 +41,8 @@ class Colorizer:
     `artifact`: an ONNX file made by `colorrt export`; None takes the model that ships. `render_factor`: 1..64, for
     graphs of any size (16 when not given); a graph of one size takes only its own. `device`: "auto", "cpu" or
     "cuda". `threads`: CPU threads, None for all cores. `upsample`: how chroma comes to the picture's size: "guided"
-    follows the edges of its luma, "bilinear" does not (as DeOldify).
+    follows the edges of its luma, "bilinear" does not (as DeOldify). `share_cores`: the network leaves the cores to
+    others while its threads wait for each other, as suits films, whose codec works beside it.
 
     Raises ArtifactError or BackendError when the artifact cannot run, UsageError for impossible settings. Usable
     as a context manager; `close` frees the network.
@@ -55,11 +56,12 @@ class Colorizer:
         device: str = Device.AUTO,
         threads: int | None = None,
         upsample: str = Upsampling.GUIDED,
+        share_cores: bool = False,
     ) -> None:
         if upsample not in tuple(Upsampling):
             raise UsageError(f"there is no upsampling {upsample!r}; choose {' or '.join(Upsampling)}")
         self.upsample = upsample
-        options = SessionOptions(device, threads)
+        options = SessionOptions(device, threads, share_cores)
         found = read_artifact(Path(artifact) if artifact is not None else shipped_artifact())
         self.render_factor = choose_render_factor(found.contract, render_factor)
         if threads is not None:

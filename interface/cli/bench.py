@@ -237,7 +237,8 @@ def film(
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.film.plan import FilmSettings
 
-    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads) as colorizer:
+    # As `colorrt run` opens it for films.
+    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, share_cores=True) as colorizer:
         report = measure_film(colorizer, source, FilmSettings(), rounds)
     _show(film_lines(report))
     write_json(json_file, report.as_json())

@@ -224,7 +224,14 @@ def run(
     written = Report(report, left_out)
     if not quiet:
         announce_compiling()
-    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
+    with Colorizer(
+        engine,
+        render_factor=render_factor,
+        device=device,
+        threads=threads,
+        upsample=upsample,
+        share_cores=bool(films),
+    ) as colorizer:
         colorizer.choose_saturation(saturation)
         if preview is not None:
             _write_preview(colorizer, films, preview, saturation)

@@ -47,6 +47,8 @@ class OrtSession:
             prepare_cuda()
         settings = ort.SessionOptions()
         settings.log_severity_level = QUIET
+        if options.share_cores:
+            settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if options.threads is not None:
             # Idle threads wait in loops: more of them than cores would take all the time from each other.
             settings.intra_op_num_threads = min(options.threads, count_cores())
