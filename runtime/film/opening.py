@@ -78,8 +78,10 @@ def import_av() -> Any:
 def reading(path: Path) -> Iterator[Any]:
     """Open a container to read; its errors become PictureError, in one line."""
     av = import_av()
+    # PyAV 19 takes this no more.
+    lenient = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with av.open(str(path), **lenient) as container:
             yield container
     except av.error.InvalidDataError as error:
         raise PictureError(
