@@ -19,9 +19,10 @@ from colorrt.kernels.film import see_film
 from colorrt.kernels.steadiness import Steadiness
 from colorrt.kernels.steady import WINDOW, Steadied, Steadier
 from colorrt.runtime.colorizer import Square
-from colorrt.runtime.film.coloring import FilmPlan, FilmSettings, color_film, plan_film
+from colorrt.runtime.film.coloring import color_film
 from colorrt.runtime.film.decoding import Decoder
 from colorrt.runtime.film.encoding import PieceEncoder, fill_frame
+from colorrt.runtime.film.plan import FilmPlan, FilmSettings, plan_film
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -199,7 +199,7 @@ def _megapixels(path: Path) -> float:
         return image.width * image.height / 1e6
 
 
-def _reserve_nothing(pixels: int, *, more: bool = False) -> None:
+def _reserve_nothing(pixels: int, *, more: bool = False, each: float = 0.0) -> None:
     """One picture is under way at a time."""
 
 

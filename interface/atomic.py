@@ -200,6 +200,21 @@ def _hold_new(name: Callable[[str], Path], make: Callable[[Path], int | None]) -
     raise OSError(errno.EBUSY, "other runs remove what is written here")
 
 
+def lock(descriptor: int) -> None:
+    """Lock an open file for this process, until it is closed. Raises BlockingIOError when another holds it.
+
+    Where the system or the drive has no such locks, nothing is locked.
+    """
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return
+
+
 def _make_file(part: Path) -> int | None:
     """Make the file, and lock it for as long as the returned descriptor is open."""
     held = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)

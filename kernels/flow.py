@@ -85,7 +85,7 @@ def find_flow(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArra
         coarse, flow = readonly_view(flow), np.zeros((2, height, width), np.float32)
         whole = np.empty((height, width), np.float32)
         padded = np.empty((height + 2 * REACH, width + 2 * REACH), np.float32)
-        patches, room = np.empty((2, tops.size, lefts.size), np.float32), np.empty((3, PATCH, PATCH), np.float32)
+        patches, room = np.empty((2, tops.size, lefts.size), np.float32), np.empty((4, PATCH, PATCH), np.float32)
         weights = np.zeros((height, width), np.float32)
         _search_size(
             readonly_view(here), readonly_view(there), coarse, tops, lefts, whole, padded, room, patches, weights, flow
@@ -149,7 +149,7 @@ def _match(
     room: NDArray[np.float32],
     patches: NDArray[np.float32],
 ) -> None:
-    # room: of a patch itself and both its gradients less their means.
+    # room: of a patch itself, both its gradients less their means, and what `_compare` found.
     zero, two = np.float32(0.0), np.float32(2.0)
     height, width = here.shape
     half = PATCH // 2
@@ -210,22 +210,32 @@ def _take_patch(here: NDArray[np.float32], top: int, left: int, room: NDArray[np
 
 
 @inner
-def _error(
+def _compare(
     padded: NDArray[np.float32], top: int, left: int, down: np.float32, across: np.float32, room: NDArray[np.float32]
-) -> np.float32:
+) -> None:
+    # Into room[3]: what lies in the second picture where the flow leads, less the patch.
     whole_down, whole_across = np.floor(down), np.floor(across)
     part_down, part_across = down - whole_down, across - whole_across
     first, start = top + REACH + int(whole_down), left + REACH + int(whole_across)
-    total, squares = np.float32(0.0), np.float32(0.0)
     for y in range(PATCH):
         for x in range(PATCH):
             over = padded[first + y, start + x]
             over += part_across * (padded[first + y, start + x + 1] - over)
             under = padded[first + y + 1, start + x]
             under += part_across * (padded[first + y + 1, start + x + 1] - under)
-            difference = over + part_down * (under - over) - room[0, y, x]
-            total += difference
-            squares += difference * difference
+            room[3, y, x] = over + part_down * (under - over) - room[0, y, x]
+
+
+@inner
+def _error(
+    padded: NDArray[np.float32], top: int, left: int, down: np.float32, across: np.float32, room: NDArray[np.float32]
+) -> np.float32:
+    _compare(padded, top, left, down, across, room)
+    total, squares = np.float32(0.0), np.float32(0.0)
+    for y in range(PATCH):
+        for x in range(PATCH):
+            total += room[3, y, x]
+            squares += room[3, y, x] * room[3, y, x]
     return squares - total * total * np.float32(1.0 / (PATCH * PATCH))
 
 
@@ -262,19 +272,12 @@ def _search(
 def _slopes(
     padded: NDArray[np.float32], top: int, left: int, down: np.float32, across: np.float32, room: NDArray[np.float32]
 ) -> tuple[np.float32, np.float32]:
-    whole_down, whole_across = np.floor(down), np.floor(across)
-    part_down, part_across = down - whole_down, across - whole_across
-    first, start = top + REACH + int(whole_down), left + REACH + int(whole_across)
+    _compare(padded, top, left, down, across, room)
     slope_down, slope_across = np.float32(0.0), np.float32(0.0)
     for y in range(PATCH):
         for x in range(PATCH):
-            over = padded[first + y, start + x]
-            over += part_across * (padded[first + y, start + x + 1] - over)
-            under = padded[first + y + 1, start + x]
-            under += part_across * (padded[first + y + 1, start + x + 1] - under)
-            difference = over + part_down * (under - over) - room[0, y, x]
-            slope_down += room[1, y, x] * difference
-            slope_across += room[2, y, x] * difference
+            slope_down += room[1, y, x] * room[3, y, x]
+            slope_across += room[2, y, x] * room[3, y, x]
     return slope_down, slope_across
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,6 +26,7 @@ DILATIONS = (1, 2, 4)
 
 _LEVELS = 256
 _WHITE = 255.0
+_TABLES = 4
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,14 @@ class _Sums(NamedTuple):
     chroma: NDArray[np.float64]
     divergence: NDArray[np.float64]
     """One for each of DILATIONS."""
+
+
+class _Version(NamedTuple):
+    """A frame as it was steadied, or as it was guessed: its chroma at both sizes, and where it is added up."""
+
+    sums: _Sums
+    chroma: NDArray[np.float32]
+    small: NDArray[np.float32]
 
 
 class Steadiness:
@@ -83,31 +93,32 @@ class Steadiness:
             for part, known in zip(self._parts(), sums, strict=True):
                 part[:] = known
         self._last: Steadied | None = None
-        self._last_small: tuple[NDArray[np.float32], ...] = ()
+        self._last_versions: list[_Version] = []
         self._histograms: list[NDArray[np.float64]] = []
 
     def add(self, frame: Steadied) -> None:
         """Add the next frame of the film, as `Steadier` gave it back."""
         side = frame.back.shape[1]
-        small = tuple(resize_plane(plane, side, side) for plane in (*frame.raw, *frame.chroma))
-        versions = ((self._raw, frame.raw), (self._steady, frame.chroma))
-        for sums, chroma in versions:
-            sums.chroma[:] += float(np.abs(chroma).mean(dtype=np.float64)) * _WHITE, 1.0
+        versions = [
+            _Version(sums, chroma, np.stack([resize_plane(plane, side, side) for plane in chroma]))
+            for sums, chroma in ((self._steady, frame.chroma), (self._raw, frame.raw))
+            if chroma is not None
+        ]
+        for version in versions:
+            version.sums.chroma[:] += float(np.abs(version.chroma).mean(dtype=np.float64)) * _WHITE, 1.0
         if frame.begins_shot:
             self._histograms = []
         elif self._last is not None:
             onward = readonly_view(frame.onward)
             mask = np.empty((side, side), np.bool_)
             _find_visible(onward, readonly_view(frame.back), mask)
-            former = (self._last.raw, self._last.chroma)
-            for k, (sums, chroma) in enumerate(versions):
-                before, after = readonly_view(former[k]), readonly_view(chroma)
-                _add_flicker(readonly_view(self._last.luma), readonly_view(frame.luma), before, after, sums.flicker)
-                planes = slice(2 * k, 2 * k + 2)
-                before, after = np.stack(self._last_small[planes]), np.stack(small[planes])
-                _add_warp(onward, mask, before, after, sums.warp)
+            # Of guesses, those of two frames in a row: where either was not guessed there is nothing to compare.
+            for before, after in zip(self._last_versions, versions, strict=False):
+                planes = readonly_view(before.chroma), readonly_view(after.chroma)
+                _add_flicker(readonly_view(self._last.luma), readonly_view(frame.luma), *planes, after.sums.flicker)
+                _add_warp(onward, mask, readonly_view(before.small), readonly_view(after.small), after.sums.warp)
         self._compare_colors(frame)
-        self._last, self._last_small = frame, small
+        self._last, self._last_versions = frame, versions
 
     @property
     def sums(self) -> NDArray[np.float64]:
@@ -116,7 +127,7 @@ class Steadiness:
 
     def part(self) -> None:
         """Compare what comes next with nothing that came before."""
-        self._last, self._histograms = None, []
+        self._last, self._last_versions, self._histograms = None, [], []
 
     def _parts(self) -> list[NDArray[np.float64]]:
         sums = (self._raw, self._steady, self._gray)
@@ -124,7 +135,7 @@ class Steadiness:
 
     @property
     def raw(self) -> Scores:
-        """The scores of what was guessed."""
+        """The scores of what was guessed, of frames that follow on each other: they say little where not all were."""
         return self._scores(self._raw)
 
     @property
@@ -142,33 +153,45 @@ class Steadiness:
         return Scores(flicker, warp * 1e6, float(np.mean(compared)) if compared else 0.0, chroma)
 
     def _compare_colors(self, frame: Steadied) -> None:
-        # Blue, green and red of the raw film and of the steadied one, and the gray one, where all three are the luma.
-        histograms = np.zeros((7, _LEVELS))
-        for k, chroma in enumerate((frame.raw, frame.chroma)):
-            _count_colors(readonly_view(frame.luma), readonly_view(chroma), histograms[3 * k : 3 * k + 3])
-        _count_levels(readonly_view(frame.luma), histograms[6])
-        histograms /= frame.luma.size
+        # Blue, green and red of the steadied film and of the raw one (no pixels where it was not guessed), and the gray
+        # one, where all three are the luma.
+        counts = np.zeros((7, _LEVELS), np.int64)
+        luma = readonly_view(frame.luma)
+        for k, chroma in enumerate((frame.chroma, frame.raw)):
+            if chroma is not None:
+                _count_colors(luma, readonly_view(chroma), counts[3 * k : 3 * k + 3])
+        _count_levels(luma, counts[6:])
+        histograms = counts / frame.luma.size
         self._histograms = [*self._histograms[-max(DILATIONS) :], histograms]
         for k, distance in enumerate(DILATIONS):
             if len(self._histograms) > distance:
-                divergence = _divergence(self._histograms[-1 - distance], histograms)
-                parts = (divergence[:3].mean(), divergence[3:6].mean(), divergence[6])
-                for sums, part in zip((self._raw, self._steady, self._gray), parts, strict=True):
-                    sums.divergence[k] += float(part), 1.0
+                divergences = np.empty(7)
+                _diverge(readonly_view(self._histograms[-1 - distance]), readonly_view(histograms), divergences)
+                parts = (divergences[:3].mean(), divergences[3:6].mean(), divergences[6])
+                for sums, part in zip((self._steady, self._raw, self._gray), parts, strict=True):
+                    if np.isfinite(part):
+                        sums.divergence[k] += float(part), 1.0
 
 
 def _mean(total: float, count: float) -> float:
     return float(total / count) if count else 0.0
 
 
-def _divergence(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, bins) twice -> (n,): the Jensen-Shannon divergence of each."""
-    middle = (one + other) / 2
-    total = np.zeros(len(one))
-    for part in (one, other):
-        ratio = np.divide(part, middle, out=np.ones_like(part), where=part > 0)
-        total += (part * np.log(ratio)).sum(axis=1) / 2
-    return total
+@kernel
+def _diverge(one: NDArray[np.float64], other: NDArray[np.float64], divergences: NDArray[np.float64]) -> None:
+    # Of each row the Jensen-Shannon divergence; not finite where one of the two has no pixels.
+    for k in range(divergences.size):
+        total, first, second = 0.0, 0.0, 0.0
+        for level in range(_LEVELS):
+            p, q = one[k, level], other[k, level]
+            first += p
+            second += q
+            middle = (p + q) / 2.0
+            if p > 0.0:
+                total += p * math.log(p / middle)
+            if q > 0.0:
+                total += q * math.log(q / middle)
+        divergences[k] = total / 2.0 if first > 0.0 and second > 0.0 else math.nan
 
 
 @kernel
@@ -261,22 +284,35 @@ def _at(plane: NDArray[np.float32], down: np.float32, across: np.float32) -> np.
 
 
 @kernel
-def _count_colors(luma: NDArray[np.float32], chroma: NDArray[np.float32], histograms: NDArray[np.float64]) -> None:
+def _count_colors(luma: NDArray[np.float32], chroma: NDArray[np.float32], counts: NDArray[np.int64]) -> None:
+    # Neighbors are alike: with one table each of them would wait for the one before to be counted.
+    apart = np.zeros((_TABLES, 3, _LEVELS), np.int32)
     for y in range(luma.shape[0]):
         for x in range(luma.shape[1]):
-            level = luma[y, x]
+            level, table = luma[y, x], x % _TABLES
             blue, red = chroma[0, y, x] * np.float32(1.0 / U_SCALE), chroma[1, y, x] * np.float32(1.0 / V_SCALE)
             green = np.float32(-0.299 / 0.587) * red - np.float32(0.114 / 0.587) * blue
-            histograms[0, _level_of(level + blue)] += 1.0
-            histograms[1, _level_of(level + green)] += 1.0
-            histograms[2, _level_of(level + red)] += 1.0
+            apart[table, 0, _level_of(level + blue)] += 1
+            apart[table, 1, _level_of(level + green)] += 1
+            apart[table, 2, _level_of(level + red)] += 1
+    _add_tables(apart, counts)
 
 
 @kernel
-def _count_levels(luma: NDArray[np.float32], histogram: NDArray[np.float64]) -> None:
+def _count_levels(luma: NDArray[np.float32], counts: NDArray[np.int64]) -> None:
+    apart = np.zeros((_TABLES, 1, _LEVELS), np.int32)
     for y in range(luma.shape[0]):
         for x in range(luma.shape[1]):
-            histogram[_level_of(luma[y, x])] += 1.0
+            apart[x % _TABLES, 0, _level_of(luma[y, x])] += 1
+    _add_tables(apart, counts)
+
+
+@inner
+def _add_tables(apart: NDArray[np.int32], counts: NDArray[np.int64]) -> None:
+    for table in range(apart.shape[0]):
+        for k in range(counts.shape[0]):
+            for level in range(counts.shape[1]):
+                counts[k, level] += apart[table, k, level]
 
 
 @inner

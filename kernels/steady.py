@@ -17,6 +17,7 @@ from colorrt.kernels.alignment import align_mean
 from colorrt.kernels.anchor import begin_memory, hold_color
 from colorrt.kernels.arrays import check_float32
 from colorrt.kernels.cuts import DIFFERENT, Summary, is_cut, sum_up, tell_apart
+from colorrt.kernels.enlarging import add_enlarged, move_enlarged
 from colorrt.kernels.flow import find_flow
 from colorrt.kernels.resize import resize_plane
 
@@ -38,8 +39,8 @@ class Steadied:
 
     chroma: NDArray[np.float32]
     """(2, S, S), in the unit that came in."""
-    raw: NDArray[np.float32]
-    """(2, S, S): as it came in."""
+    raw: NDArray[np.float32] | None
+    """(2, S, S): as it came in; None where it was not guessed."""
     luma: NDArray[np.float32]
     """(S, S), 0..1: as it came in."""
     back: NDArray[np.float32]
@@ -58,14 +59,34 @@ class Memory:
     """(n, s, s, 3) of the last n frames that were given back, oldest first, n at most WINDOW: raw U and V, and luma."""
     begins_shot: NDArray[np.bool_]
     """(n,): of each whether a shot begins with it."""
+    guessed: NDArray[np.bool_]
+    """(n,): of each whether it was guessed."""
     anchor: NDArray[np.float32]
     """(4, s, s): `colorrt.kernels.anchor`."""
+    fine: NDArray[np.float32]
+    """(2, S, S): what the last frame's chroma has beyond s x s; (2, 0, 0) where all were guessed."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Pending:
     luma: NDArray[np.float32]
-    chroma: NDArray[np.float32]
+    chroma: NDArray[np.float32] | None
+
+
+def _check(array: NDArray[np.float32], name: str, shape: tuple[int, ...]) -> None:
+    check_float32(array, name)
+    if array.shape != shape:
+        raise ValueError(f"{name} has to be {shape}, got {array.shape}")
+
+
+def must_guess(number: int, every: int, last: Summary | None, this: Summary) -> bool:
+    """Return whether a frame is to be guessed, of which only one in `every` need be: those, and each that differs from
+    the one before as frames at a cut do.
+
+    number: of the frame in its film. last, this: `colorrt.kernels.cuts.sum_up` of the frame before (None: there is
+    none) and of this one at SIDE x SIDE.
+    """
+    return number % every == 0 or last is None or tell_apart(last, this) >= DIFFERENT
 
 
 class Steadier:
@@ -80,6 +101,9 @@ class Steadier:
     size: side S of the square that the network sees. causal: nothing of later frames is used, and each frame is given
     back at once. memory: of a film up to some frame, by `memory`; what comes next is then the same to the bit as if the
     film had gone on without a pause. It may have been made with any `causal`.
+
+    Not every frame has to be guessed, only the first of each shot (`must_guess`). One that was not has no say, takes M
+    from its neighbors alone, and what they have beyond s x s from the last frame, moved along the flow back.
 
     Memory does not depend on the length of the film. One thread at a time may use it.
     """
@@ -98,6 +122,8 @@ class Steadier:
         self._summaries: dict[int, Summary] = {}
         self._begins: dict[int, bool] = {}
         self._pending: dict[int, _Pending] = {}
+        self._guessed = np.ones(slots, np.bool_)
+        self._fine: NDArray[np.float32] | None = None
         self._last_luma = np.zeros((side, side), np.float32)
         self._anchor: NDArray[np.float32] | None = None
         # The next frame to come, and the next to be given back; the oldest that is known.
@@ -105,22 +131,24 @@ class Steadier:
         if memory is not None:
             self._recall(memory)
 
-    def push(self, luma: NDArray[np.float32], chroma: NDArray[np.float32]) -> list[Steadied]:
+    def push(self, luma: NDArray[np.float32], chroma: NDArray[np.float32] | None) -> list[Steadied]:
         """Take the next frame; return the one that is due, or nothing.
 
         luma: (S, S) float32, 0..1, as the network saw it. chroma: (2, S, S) float32; where it is not finite nothing is
-        corrected but what its neighbors are.
+        corrected but what its neighbors are. None where it was not guessed.
         Raises TypeError for other dtypes, ValueError for other shapes.
         """
-        for array, name, shape in (
-            (luma, "luma", (self._size, self._size)),
-            (chroma, "chroma", (2, self._size, self._size)),
-        ):
-            check_float32(array, name)
-            if array.shape != shape:
-                raise ValueError(f"{name} has to be {shape}, got {array.shape}")
+        _check(luma, "luma", (self._size, self._size))
+        if chroma is not None:
+            _check(chroma, "chroma", (2, self._size, self._size))
         self._pending[self._next] = _Pending(luma, chroma)
-        self._take([resize_plane(plane, self._side, self._side) for plane in (*chroma, luma)])
+        small = resize_plane(luma, self._side, self._side)
+        if chroma is not None:
+            self._take(np.stack([*(resize_plane(plane, self._side, self._side) for plane in chroma), small]), True)
+        else:
+            # In place of its own, until its neighbors say what it is.
+            last = self._planes[(self._next - 1) % len(self._planes)]
+            self._take(np.stack([last[..., 0], last[..., 1], small]), False)
         return [self._give()] if self._next > self._due + self._ahead else []
 
     def flush(self) -> Iterator[Steadied]:
@@ -139,25 +167,29 @@ class Steadier:
         frames = range(max(self._oldest, self._due - WINDOW), self._due)
         slots = [frame % len(self._planes) for frame in frames]
         begins = np.array([self._begins[frame] for frame in frames], np.bool_)
-        return Memory(self._planes[slots], begins, self._anchor.copy())
+        fine = np.zeros((2, 0, 0), np.float32) if self._fine is None else self._fine.copy()
+        return Memory(self._planes[slots], begins, self._guessed[slots], self._anchor.copy(), fine)
 
     def _recall(self, memory: Memory) -> None:
         count, side = len(memory.planes), self._side
-        shapes = (memory.planes.shape, memory.begins_shot.shape, memory.anchor.shape)
-        if shapes != ((count, side, side, 3), (count,), (4, side, side)) or count > WINDOW:
+        shapes = (memory.planes.shape, memory.begins_shot.shape, memory.guessed.shape, memory.anchor.shape)
+        if shapes != ((count, side, side, 3), (count,), (count,), (4, side, side)) or count > WINDOW:
             raise ValueError(f"this memory is not of squares of {self._size} pixels: its shapes are {shapes}")
-        for planes, begins in zip(memory.planes, memory.begins_shot, strict=True):
+        for planes, begins, guessed in zip(memory.planes, memory.begins_shot, memory.guessed, strict=True):
             self._begins[self._next] = bool(begins)
-            self._take([*planes.transpose(2, 0, 1)])
+            self._take(planes.transpose(2, 0, 1), bool(guessed))
         self._due = self._next
         self._anchor = memory.anchor.astype(np.float32)
+        self._fine = memory.fine.astype(np.float32) if memory.fine.size else None
 
-    def _take(self, planes: list[NDArray[np.float32]]) -> None:
+    def _take(self, planes: NDArray[np.float32], guessed: bool) -> None:
         frame, slots = self._next, len(self._planes)
         slot, last = frame % slots, (frame - 1) % slots
-        for channel, plane in enumerate(planes):
-            self._planes[slot, :, :, channel] = np.nan_to_num(plane, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        luma = np.ascontiguousarray(planes[2])
+        self._planes[slot] = planes.transpose(1, 2, 0)
+        if not np.isfinite(planes).all():
+            np.nan_to_num(self._planes[slot], copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        self._guessed[slot] = guessed
+        luma = np.ascontiguousarray(self._planes[slot, :, :, 2])
         self._summaries[frame] = sum_up(luma)
         self._next += 1
         self._onward[last], self._back[slot] = 0.0, 0.0
@@ -193,6 +225,7 @@ class Steadier:
             np.array(before, np.int64),
             np.array(after, np.int64),
             slot,
+            self._guessed,
         )
         own = np.ascontiguousarray(self._planes[slot].transpose(2, 0, 1))
         back = np.ascontiguousarray(self._back[slot].transpose(2, 0, 1))
@@ -202,10 +235,28 @@ class Steadier:
         else:
             mean, self._anchor = hold_color(self._anchor, own[2], mean, back)
         pending = self._pending.pop(frame)
-        correction = mean - own[:2]
-        whole = np.stack([resize_plane(plane, self._size, self._size) for plane in correction])
         self._due += 1
-        return Steadied(pending.chroma + whole, pending.chroma, pending.luma, back, onward, begins)
+        chroma = self._enlarge(pending.chroma, own[:2], mean, back)
+        return Steadied(chroma, pending.chroma, pending.luma, back, onward, begins)
+
+    def _enlarge(
+        self,
+        guess: NDArray[np.float32] | None,
+        own: NDArray[np.float32],
+        mean: NDArray[np.float32],
+        back: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Return the chroma of a frame, and remember what it has beyond s x s where the next one will ask."""
+        if guess is None:
+            shape = (2, self._size, self._size)
+            fine = np.zeros(shape, np.float32) if self._fine is None else move_enlarged(self._fine, back)
+            self._fine = fine
+            return add_enlarged(fine, mean)
+        next_slot = self._due % len(self._planes)
+        # Of a causal film the next frame is not there yet.
+        asked = self._due >= self._next or not self._guessed[next_slot]
+        self._fine = add_enlarged(guess, -own) if asked else None
+        return add_enlarged(guess, mean - own)
 
     def _is_cut(self, frame: int, last: int) -> bool:
         """Return whether a cut lies before a frame, as far as the frames up to `last` tell."""

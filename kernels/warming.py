@@ -31,3 +31,27 @@ def warm_up() -> None:
         resize_luma(plane, 2)
         render_rgb(plane, chroma, guide=guide)
     render_planes(luma(np.zeros((2, 3, 3), np.uint8)), chroma, guide=guide)
+
+
+def warm_up_film() -> None:
+    """Run every kernel of films once, on small pictures of 8 bits and of more; `warm_up` does so for pictures.
+
+    The first film would be held up in its middle else, each time that it needs one more.
+    """
+    from colorrt.kernels.film import Coding, render_film, see_film
+    from colorrt.kernels.steadiness import Steadiness
+    from colorrt.kernels.steady import Steadier
+
+    rows, columns = np.mgrid[:LEAST_SIDE, :LEAST_SIDE]
+    chroma = np.stack([rows, columns]).astype(np.float32) / np.float32(8 * LEAST_SIDE)
+    levels = np.random.default_rng(0).integers(0, 256, (2 * LEAST_SIDE, 2 * LEAST_SIDE))
+    steadier, steadiness = Steadier(LEAST_SIDE), Steadiness()
+    for coding, plane in ((Coding(), levels.astype(np.uint8)), (Coding(depth=10), (4 * levels).astype(np.uint16))):
+        # The last one lies between two guesses, in a film that moves.
+        for shift, guess in enumerate((chroma, chroma, None)):
+            small = see_film(np.roll(plane, shift, axis=1), LEAST_SIDE, coding)
+            steadier.push(small, guess)
+        for steadied in steadier.flush():
+            steadiness.add(steadied)
+            render_film(plane, steadied.chroma, coding, guide=steadied.luma)
+            render_film(plane, steadied.chroma, coding)

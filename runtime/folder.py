@@ -5,9 +5,11 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +29,10 @@ from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
 from colorrt.runtime.pictures.writing import format_without_mark
 from colorrt.runtime.pipeline import run_passages
 from colorrt.runtime.provenance.mark import Mark
-from colorrt.runtime.signing import Credentials, signed
 from colorrt.runtime.stills import Sheet, read_stills, write_stills
+
+if TYPE_CHECKING:
+    from colorrt.runtime.signing import Credentials
 
 TOO_LARGE = "there is not enough memory for a picture of this size; close other programs or reduce it first"
 
@@ -189,11 +193,17 @@ class PicturePassage:
         self._check_target()
         make_folder(self._job.target.parent)
         mark = mark_of(self._colorizer, self._job.source, self._settings.saturation)
-        with (
-            telling_moves(self._announce),
-            signed(self._job.target, self._job.source, mark, self._settings.credentials) as path,
-        ):
+        with telling_moves(self._announce), self._signed(mark) as path:
             write_stills(path, (self._paint(*one, mark) for one in colored), self._settings.quality)
+
+    def _signed(self, mark: Mark) -> AbstractContextManager[Path]:
+        target, credentials = self._job.target, self._settings.credentials
+        if credentials is None:
+            return nullcontext(target)
+        # Most runs sign nothing, and start sooner without it.
+        from colorrt.runtime.signing import signed
+
+        return signed(target, self._job.source, mark, credentials)
 
     def end(self, error: Exception | None) -> Result:
         """Tell what became of the picture, and enter it into the journal."""

@@ -21,8 +21,9 @@ from typing import Any
 
 from colorrt.atomic import in_one_line, printable
 from colorrt.errors import UsageError
-from colorrt.runtime.searching import OWN_FOLDER
 
+OWN_FOLDER = ".colorrt"
+"""Folder in that of the results, which is never searched."""
 NAME = "journal.jsonl"
 DONE = "done"
 """The outcome of rows that stand for a result."""
@@ -33,7 +34,8 @@ _LONGEST_LINE = 1 << 20
 
 @dataclass(frozen=True)
 class Making:
-    """What decides how a result looks, but for its source. `weights`: SHA-256 of the network's weights."""
+    """What decides how a result looks, but for its source. `weights`: SHA-256 of the network's weights. `film`: how a
+    film is coded and steadied, "" for pictures."""
 
     model: str
     weights: str
@@ -45,6 +47,7 @@ class Making:
     mark: bool
     signed: bool
     version: str
+    film: str = ""
 
     def like(self, other: Making) -> bool:
         """Whether results of both look alike: all but the version of colorrt."""
@@ -94,7 +97,9 @@ class Row:
             values = {field.name: table[field.name] for field in fields(cls) if field.name in table}
             for name, kind in parts.items():
                 if values.get(name) is not None:
-                    values[name] = kind(**{one.name: values[name][one.name] for one in fields(kind)})
+                    values[name] = kind(
+                        **{one.name: values[name][one.name] for one in fields(kind) if one.name in values[name]}
+                    )
             row = cls(**values)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise ValueError(in_one_line(error)) from error

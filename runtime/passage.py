@@ -35,10 +35,16 @@ class Reserve(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Frame(Generic[Content]):
-    """One picture under way. `content`: what its sink needs beside luma and chroma."""
+    """One picture under way. `content`: what its sink needs beside luma and chroma. `asks`: whether the network is to
+    guess it; a sink gets NOT_GUESSED of one that does not ask."""
 
     square: Square
     content: Content
+    asks: bool = True
+
+
+NOT_GUESSED = np.zeros((2, 0, 0), np.float32)
+"""Chroma of a frame that the network was not asked for."""
 
 
 class Passage(Protocol[Content, Ended_co]):

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from colorrt.runtime.colorizer import Square
 from colorrt.runtime.memory_budget import MemoryBudget
-from colorrt.runtime.passage import Content, End, Ended, Passage, Read, Track
+from colorrt.runtime.passage import NOT_GUESSED, Content, End, Ended, Passage, Read, Track
 
 READERS = WRITERS = 2
 DEPTH = 2
 """Inputs read ahead of the network, and written behind it: enough to keep the slowest of the three busy."""
+
+MOST = 4
+"""Frames that are gathered at most for each one of a batch, where some do not ask the network."""
 
 Guess = Callable[[list[Square]], NDArray[np.float32]]
 
@@ -51,7 +54,7 @@ def run_passages(
         def gather() -> list[tuple[Track[Content, Ended], Read[Content]]]:
             """Take the frames of the next batch, and note the tracks that end behind them."""
             frames: list[tuple[Track[Content, Ended], Read[Content]]] = []
-            while tracks and len(frames) < batch:
+            while tracks and sum(read.frame.asks for _, read in frames) < batch and len(frames) < MOST * batch:
                 track = tracks[0]
                 found = track.take(wait=not frames)
                 if found is None:
@@ -94,10 +97,10 @@ def run_passages(
 def _guess_and_deliver(frames: list[tuple[Track[Content, Ended], Read[Content]]], guess: Guess) -> None:
     # A function of its own: names that lived on would keep luma in memory while its share of the budget is given back.
     # A sink may have ended before its source: on a full disk.
-    wanted = [read for track, read in frames if not track.closed]
+    wanted = [read for track, read in frames if not track.closed and read.frame.asks]
     guessed = iter(guess([read.frame.square for read in wanted]) if wanted else ())
     for track, read in frames:
-        track.deliver(read, next(guessed) if read in wanted else None)
+        track.deliver(read, next(guessed) if read in wanted else None if read.frame.asks else NOT_GUESSED)
 
 
 def _admit(

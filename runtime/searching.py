@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colorrt.runtime.film.suffixes import FILM_SUFFIXES, NAMED_SUFFIXES
+from colorrt.runtime.journal import OWN_FOLDER
 from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES
 
-OWN_FOLDER = ".colorrt"
+UNFINISHED = ".colorrt"
+"""What the names of folders of unfinished films end in (`colorrt.runtime.film.state`)."""
 """Where a run keeps its journal, in the folder of its results."""
 
 SYSTEM_FOLDERS = frozenset(
@@ -124,6 +126,8 @@ def _of_folder(path: Path, passed_over: tuple[int, int] | None) -> LeftOut | Non
         return LeftOut(path, "folder of results")
     if path.is_symlink():
         return LeftOut(path, "link to a folder", "name it to have it colored")
+    if path.suffix == UNFINISHED and (path / "lock").exists():
+        return LeftOut(path, "folder of an unfinished film")
     if path.name.startswith("."):
         return LeftOut(path, "hidden folder", "name it to have it colored")
     if path.name.lower() in SYSTEM_FOLDERS:

@@ -100,15 +100,12 @@ def load_credentials(certificates: Path, key: Path) -> Credentials:
 
 
 @contextmanager
-def signed(path: Path, source: Path, mark: Mark, credentials: Credentials | None) -> Iterator[Path]:
+def signed(path: Path, source: Path, mark: Mark, credentials: Credentials) -> Iterator[Path]:
     """Lend a path to write a result to; what was written there is signed, and appears at `path` whole or not at all.
 
-    source: the original, which becomes the ingredient. Without credentials, lends `path` itself. Raises PictureError,
-    "PATH: reason; advice" in one line, when the format of `path` holds no Content Credentials or signing fails.
+    source: the original, which becomes the ingredient. Raises PictureError, "PATH: reason; advice" in one line, when
+    the format of `path` holds no Content Credentials or signing fails.
     """
-    if credentials is None:
-        yield path
-        return
     kind = _KIND_OF.get(path.suffix.lower())
     if kind is None:
         raise PictureError(

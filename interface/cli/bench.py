@@ -285,8 +285,9 @@ def film(
     check_result_file(json_file, [source])
     from colorrt.bench.film import film_lines, measure_film
     from colorrt.runtime.colorizer import Colorizer
-    from colorrt.runtime.film.coloring import FilmSettings
+    from colorrt.runtime.film.plan import FilmSettings
 
+    # As `colorrt run` opens it for films.
     with Colorizer(engine, render_factor=render_factor, device=device, threads=threads) as colorizer:
         report = measure_film(colorizer, source, FilmSettings(), rounds)
     _show(film_lines(report))

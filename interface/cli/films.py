@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorrt.cli.app import say
-from colorrt.errors import ColorrtError, ModelError, UsageError
+from colorrt.errors import BackendError, ColorrtError, ModelError, UsageError
 
 if TYPE_CHECKING:
     from colorrt.runtime.colorizer import Colorizer
-    from colorrt.runtime.film.coloring import FilmResult, FilmSettings, FilmStep
+    from colorrt.runtime.film.coloring import FilmResult, FilmStep
+    from colorrt.runtime.film.plan import FilmPlan, FilmSettings
     from colorrt.runtime.folder import Result
+    from colorrt.runtime.history import History, Journals
     from colorrt.runtime.jobs import Job
 
 
@@ -35,6 +39,7 @@ class FilmChoices:
     preset: str
     lossless: bool
     steady: str
+    guess_every: int
     begin: float | None
     end: float | None
 
@@ -42,10 +47,10 @@ class FilmChoices:
 def film_settings(choices: FilmChoices, saturation: float | None) -> FilmSettings:
     """Return how films are colored. Raises UsageError for impossible settings."""
     from colorrt.runtime.film.codecs import FilmCoding
-    from colorrt.runtime.film.coloring import FilmSettings
+    from colorrt.runtime.film.plan import FilmSettings
 
     coding = FilmCoding(choices.codec, choices.crf, choices.lossless, choices.preset)
-    return FilmSettings(coding, saturation, choices.steady, choices.begin, choices.end)
+    return FilmSettings(coding, saturation, choices.steady, choices.guess_every, choices.begin, choices.end)
 
 
 def parse_time(text: str | None) -> float | None:
@@ -71,63 +76,98 @@ def show_time(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-def split_films(jobs: Sequence[Job], output: Path | None, codec: str) -> tuple[list[Job], list[Job]]:
-    """Part films from pictures; give the films' outputs the suffix of a container that fits, unless one was named."""
-    from colorrt.runtime.film.suffixes import film_suffix, is_film
-    from colorrt.runtime.jobs import Names
+def name_films(films: Sequence[Job], output: Path | None, codec: str) -> list[Job]:
+    """Give the outputs of films the suffix of a container that fits, unless one was named."""
+    from colorrt.runtime.film.suffixes import film_suffix
 
-    pictures = [job for job in jobs if not is_film(job.source)]
-    films = [
+    return [
         job
-        if job.target == output
+        if job.target == output or job.problem is not None
         else replace(job, target=job.target.with_suffix(film_suffix(job.target.suffix, codec)))
-        for job in jobs
-        if is_film(job.source)
+        for job in films
     ]
-    return pictures, Names(job.source for job in jobs).settle(films)
 
 
 def color_films(
-    colorizer: Colorizer, jobs: Sequence[Job], settings: FilmSettings, *, overwrite: bool, quiet: bool
+    colorizer: Colorizer,
+    jobs: Sequence[Job],
+    settings: FilmSettings,
+    inputs: Sequence[Path],
+    journals: Journals,
+    *,
+    overwrite: bool,
+    quiet: bool,
 ) -> Iterator[FilmOutcome]:
-    """Color films one after the other; one that fails does not stop the others."""
-    from colorrt.runtime.folder import Outcome, Result
-    from colorrt.runtime.history import Skip
-    from colorrt.runtime.jobs import exists
+    """Color films one after the other; one that fails does not stop the others.
 
-    for job in jobs:
+    inputs: all that the run was given, which no result may replace. What is there already is skipped, and what is done
+    is entered, as it is with pictures (`colorrt.runtime.folder.color_jobs`).
+    """
+    from colorrt.atomic import remove_parts
+    from colorrt.kernels.warming import warm_up_film
+    from colorrt.runtime.film.plan import make_film_making
+    from colorrt.runtime.folder import Outcome, Result
+    from colorrt.runtime.history import History
+    from colorrt.runtime.jobs import Names, exists
+
+    for folder in {job.target.parent for job in jobs if job.problem is None}:
+        remove_parts(folder)
+    history = History(journals, make_film_making(colorizer, settings))
+    names = Names(inputs, history.is_taken)
+    warm = False
+    for job in names.settle(jobs):
         if job.problem is not None:
             yield FilmOutcome(Result(job, Outcome.FAILED, f"{job.source}: {job.problem}"), None)
-        elif exists(job.target) and not overwrite:
-            yield FilmOutcome(Result(job, Outcome.SKIPPED, f"{job.target} exists", skip=Skip.FOREIGN), None)
-        else:
-            yield _color(colorizer, job, settings, quiet=quiet)
+            continue
+        skip = history.why_skip(job) if exists(job.target) and not overwrite else None
+        if skip is not None:
+            reason = f"{job.target}: {skip.value}"
+            yield FilmOutcome(Result(job, Outcome.SKIPPED, reason, skip=skip), None)
+            continue
+        if not warm:
+            warm_up_film()
+            warm = True
+        yield _color(colorizer, job, settings, history, quiet=quiet)
 
 
-def _color(colorizer: Colorizer, job: Job, settings: FilmSettings, *, quiet: bool) -> FilmOutcome:
-    from colorrt.errors import BackendError
-    from colorrt.runtime.film.coloring import color_film, plan_film
-    from colorrt.runtime.folder import Outcome, Result, make_folder
+def _color(colorizer: Colorizer, job: Job, settings: FilmSettings, history: History, *, quiet: bool) -> FilmOutcome:
+    from colorrt.runtime.folder import Outcome, Result
 
+    begun = time.perf_counter()
     try:
-        make_folder(job.target.parent)
-        plan = plan_film(colorizer, job.source, job.target, settings)
-        if not quiet:
-            _tell_plan(plan, settings)
-        with _FilmProgress(job.source.name, hidden=quiet) as progress:
-            film = color_film(colorizer, plan, settings, progress.advance)
+        film, reason = _made(colorizer, job, settings, quiet=quiet), None
     except ModelError as error:
         if not isinstance(error, BackendError):
             raise
-        return FilmOutcome(Result(job, Outcome.FAILED, f"{job.source}: {error}"), None)
+        film, reason = None, f"{job.source}: {error}"
     except ColorrtError as error:
-        return FilmOutcome(Result(job, Outcome.FAILED, str(error)), None)
-    if not quiet:
+        film, reason = None, str(error)
+    outcome = Outcome.FAILED if film is None else Outcome.DONE
+    seconds = time.perf_counter() - begun
+    # Read whole, and only now: beside coloring it that is nothing, and a film that is gone on with is read once.
+    source = None if film is None else history.identify(job)
+    row = history.enter(job, outcome.value, reason, seconds, source)
+    if film is not None and not quiet:
         _tell_result(film)
-    return FilmOutcome(Result(job, Outcome.DONE, None, film.seconds), film)
+    return FilmOutcome(Result(job, outcome, reason, seconds, row=row), film)
 
 
-def _tell_plan(plan: Any, settings: FilmSettings) -> None:
+def _made(colorizer: Colorizer, job: Job, settings: FilmSettings, *, quiet: bool) -> FilmResult:
+    from colorrt.runtime.film.coloring import color_film
+    from colorrt.runtime.film.plan import plan_film
+    from colorrt.runtime.folder import make_folder
+
+    make_folder(job.target.parent)
+    plan = plan_film(colorizer, job.source, job.target, settings)
+    with closing(plan.state):
+        plan.state.begin()
+        if not quiet:
+            _tell_plan(plan, settings)
+        with _FilmProgress(job.source.name, hidden=quiet) as progress:
+            return color_film(colorizer, plan, settings, progress.advance)
+
+
+def _tell_plan(plan: FilmPlan, settings: FilmSettings) -> None:
     name = plan.facts.path.name
     for line in plan.carried.lost:
         say(f"{name}: {line}")
@@ -142,15 +182,19 @@ def _tell_plan(plan: Any, settings: FilmSettings) -> None:
 
 def _tell_result(film: FilmResult) -> None:
     pace = (film.frames - film.resumed) / film.seconds if film.seconds else 0.0
-    shots = f" in {film.shots} shot{'s' if film.shots != 1 else ''}" if film.raw is not None else ""
+    shots = f" in {film.shots} shot{'s' if film.shots != 1 else ''}" if film.steadied is not None else ""
     say(f"{film.source.name}: {film.frames} pictures{shots}, {pace:.1f} a second")
-    if film.raw is not None and film.steadied is not None:
+    if film.steadied is not None:
         raw, steadied = film.raw, film.steadied
+        versions = "guessed and then steadied" if raw is not None else "steadied"
+
+        def change(name: str, places: int, scale: int = 1) -> str:
+            values = [scale * float(getattr(scores, name)) for scores in (raw, steadied) if scores is not None]
+            return " -> ".join(f"{value:.{places}f}" for value in values)
+
         say(
-            f"{film.source.name}: steadiness, guessed and then steadied (less is steadier): "
-            f"F {raw.flicker:.3f} -> {steadied.flicker:.3f}, W {raw.warp:.2f} -> {steadied.warp:.2f}, "
-            f"CDC over gray {1000 * raw.cdc:.3f} -> {1000 * steadied.cdc:.3f} thousandths, "
-            f"chroma {raw.chroma:.2f} -> {steadied.chroma:.2f}"
+            f"{film.source.name}: steadiness, {versions} (less is steadier): F {change('flicker', 3)}, "
+            f"W {change('warp', 2)}, CDC over gray {change('cdc', 3, 1000)} thousandths, chroma {change('chroma', 2)}"
         )
     for line in film.notes:
         if "damaged" in line or "no time" in line:
@@ -169,8 +213,8 @@ def report_of(outcome: FilmOutcome) -> dict[str, Any]:
         "shots": film.shots,
         "resumed": film.resumed,
         "scores": None
-        if film.raw is None or film.steadied is None
-        else {"raw": asdict(film.raw), "steadied": asdict(film.steadied)},
+        if film.steadied is None
+        else {"raw": None if film.raw is None else asdict(film.raw), "steadied": asdict(film.steadied)},
         "notes": list(film.notes),
     }
 

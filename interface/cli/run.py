@@ -29,10 +29,11 @@ from colorrt.contract import Device, FilmCodec, Steady, Upsampling
 
 if TYPE_CHECKING:
     from colorrt.runtime.colorizer import Colorizer
-    from colorrt.runtime.film.coloring import FilmSettings
+    from colorrt.runtime.film.plan import FilmSettings
     from colorrt.runtime.folder import Result, Settings
     from colorrt.runtime.history import Journals
     from colorrt.runtime.jobs import Job
+    from colorrt.runtime.signing import Credentials
 
 FILMS, SAFETY = "Films", "Safety"
 
@@ -148,6 +149,17 @@ def run(
             help="Keep colors steady from frame to frame. causal: without later frames.", rich_help_panel=FILMS
         ),
     ] = Steady.ON,
+    guess_every: Annotated[
+        int,
+        typer.Option(
+            "--guess-every",
+            min=1,
+            help="Guess one in N frames, and each that begins a shot; the others take color from those around them. "
+            "2 is quicker, and a little less true.",
+            metavar="N",
+            rich_help_panel=FILMS,
+        ),
+    ] = 1,
     codec: Annotated[FilmCodec, typer.Option(help="Video codec.", rich_help_panel=FILMS)] = FilmCodec.X264,
     crf: Annotated[
         int,
@@ -194,13 +206,12 @@ def run(
 
     Exit codes: 0 all done, 1 some pictures failed, 2 wrong usage, 3 the model cannot be used.
     """
-    from colorrt.cli.films import FilmChoices, film_settings, parse_time, split_films
     from colorrt.runtime.colorizer import Colorizer
+    from colorrt.runtime.film.suffixes import is_film
     from colorrt.runtime.folder import Settings
     from colorrt.runtime.jobs import plan_jobs, take_shard
     from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
     from colorrt.runtime.searching import LeftOut
-    from colorrt.runtime.signing import load_credentials
 
     folder = output_of(output)
     most_pixels = max_pixels or DEFAULT_MAX_PIXELS
@@ -215,17 +226,21 @@ def run(
             jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
         if shard is not None:
             jobs = take_shard(jobs, *_numbers_of(shard))
-        pictures, films = split_films(jobs, folder, codec.value)
-        jobs = [*pictures, *films]
-        choices = FilmChoices(codec.value, crf, preset, lossless, steady.value, parse_time(begin), parse_time(end))
-        chosen = film_settings(choices, saturation) if films else None
-        credentials = load_credentials(*sign) if sign else None
+        pictures = [job for job in jobs if not is_film(job.source)]
+        films, chosen = [job for job in jobs if is_film(job.source)], None
+        if films:
+            from colorrt.cli.films import FilmChoices, film_settings, name_films, parse_time
+
+            choices = FilmChoices(
+                codec.value, crf, preset, lossless, steady.value, guess_every, parse_time(begin), parse_time(end)
+            )
+            chosen = film_settings(choices, saturation)
+            films = name_films(films, folder, codec.value)
+            jobs = [*pictures, *films]
+        credentials = _credentials_of(sign)
         check_files({"--report": report, "--sheet": sheet, "--preview": preview}, jobs, folder)
         written = Report(report, left_out)
-        if not quiet:
-            announce_compiling()
-        if pictures:
-            compile_ahead(pictures[0].target)
+        _prepare_kernels(pictures, quiet=quiet)
         colorizer = stack.enter_context(
             Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample)
         )
@@ -243,9 +258,7 @@ def run(
         films_too = _FilmWork(films, chosen)
         interrupt = _color(colorizer, pictures, settings, films_too, written, pipe, quiet=quiet, verbose=verbose)
     if interrupt is not None:
-        counts = count_outcomes(written.results, len(jobs))
-        say(f"{word(interrupt)}: {counts}; nothing is half-written; run the same command again to go on")
-        raise typer.Exit(exit_code(interrupt))
+        raise _interrupted(interrupt, written.results, len(jobs))
     done = summarize(written.results, left_out, folder, quiet=quiet, err=output == PIPE)
     if sheet is not None:
         _write_sheet(sheet, written.results)
@@ -273,7 +286,6 @@ def _color(
     verbose: bool,
 ) -> KeyboardInterrupt | None:
     """Color the pictures, then the films; the report is written however it ends. Returns what broke it off."""
-    from colorrt.cli.films import color_films, report_of
     from colorrt.runtime.history import Journals
 
     journals = Journals()
@@ -282,7 +294,13 @@ def _color(
             for _ in progress.follow(report.follow(_results(colorizer, pictures, settings, journals, pipe))):
                 """Each is shown and noted as it ends."""
         if films.settings is not None:
-            for one in color_films(colorizer, films.jobs, films.settings, overwrite=settings.overwrite, quiet=quiet):
+            from colorrt.cli.films import color_films, report_of
+
+            sources = [job.source for job in (*pictures, *films.jobs)]
+            work = color_films(
+                colorizer, films.jobs, films.settings, sources, journals, overwrite=settings.overwrite, quiet=quiet
+            )
+            for one in work:
                 report.note(one.result, report_of(one))
     except KeyboardInterrupt as interrupt:
         return interrupt
@@ -290,6 +308,28 @@ def _color(
         journals.close()
         report.write()
     return None
+
+
+def _interrupted(interrupt: KeyboardInterrupt, results: Sequence[Result], jobs: int) -> typer.Exit:
+    counts = count_outcomes(results, jobs)
+    say(f"{word(interrupt)}: {counts}; nothing is half-written; run the same command again to go on")
+    return typer.Exit(exit_code(interrupt))
+
+
+def _prepare_kernels(pictures: Sequence[Job], *, quiet: bool) -> None:
+    if not quiet:
+        announce_compiling()
+    if pictures:
+        compile_ahead(pictures[0].target)
+
+
+def _credentials_of(sign: tuple[Path, Path] | None) -> Credentials | None:
+    if sign is None:
+        return None
+    # Most runs sign nothing, and start sooner without it.
+    from colorrt.runtime.signing import load_credentials
+
+    return load_credentials(*sign)
 
 
 def _results(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from colorrt.atomic import atomic_path, in_one_line, printable
 from colorrt.errors import PictureError
 from colorrt.runtime.film.codecs import set_up
-from colorrt.runtime.film.opening import FilmFacts, import_av, reading
+from colorrt.runtime.film.opening import FilmFacts, import_av, is_cover, reading
 from colorrt.runtime.film.packets import Dated, date_packets
 
 if TYPE_CHECKING:
@@ -24,6 +25,13 @@ _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".we
 # What the containers write anew.
 _OWN = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 _COUNTS = ("BPS", "DURATION", "NUMBER_OF_", "_STATISTICS")
+_COVERS = {
+    "mjpeg": ("cover.jpg", "image/jpeg"),
+    "png": ("cover.png", "image/png"),
+    "bmp": ("cover.bmp", "image/bmp"),
+    "webp": ("cover.webp", "image/webp"),
+}
+_NO_WORDS = b"\0\0"
 _MILLISECOND = Fraction(1, 1000)
 
 
@@ -41,7 +49,8 @@ def plan_carrying(facts: FilmFacts, output: Output, tags: Tags, target: Path, fo
     folder: where a trial may be written. Raises PictureError when not even the pictures go in.
     """
     kept, lost = [], []
-    trial = folder / f".trial-{target.stem[:40]}{target.suffix.lower()}"
+    # Two runs may try at once.
+    trial = folder / f".trial-{secrets.token_hex(6)}{target.suffix.lower()}"
     try:
         with reading(facts.path) as source:
             problem = _try_header(source, facts, output, tags, target, trial, [])
@@ -165,10 +174,20 @@ def _add_streams(
                     stream.name or "attachment", stream.mimetype or "application/octet-stream", stream.data
                 )
                 continue
+            if is_cover(stream) and made.format.name == "matroska":
+                # To which a cover is a file that comes along.
+                name, kind = _COVERS.get(stream.codec_context.name, ("cover", "application/octet-stream"))
+                made.add_attachment(name, kind, _read_cover(facts.path, stream.index))
+                continue
             others[stream.index] = made.add_stream_from_template(stream, opaque=True)
             others[stream.index].metadata.update(_clean(stream.metadata))
             others[stream.index].disposition = stream.disposition
     return video, others
+
+
+def _read_cover(path: Path, index: int) -> bytes:
+    with reading(path) as source:
+        return next((bytes(packet) for packet in source.demux(source.streams[index]) if packet.size), b"")
 
 
 def _copy_tags(made: Any, video: Any, source: Any, facts: FilmFacts, span: Span) -> None:
@@ -225,6 +244,17 @@ def _others(source: Any, others: dict[int, Any], facts: FilmFacts, span: Span) -
         if packet is None:
             return
         if packet.dts is None and packet.pts is None:
+            if packet.size and is_cover(packet.stream):
+                packet.pts = packet.dts = 0
+                packet.stream = others[packet.stream_index]
+                yield Fraction(0), packet
+            continue
+        if (
+            packet.size == len(_NO_WORDS)
+            and bytes(packet) == _NO_WORDS
+            and packet.stream.codec_context.name == "mov_text"
+        ):
+            # The end of the words before, which the container writes itself.
             continue
         begin = (packet.pts if packet.pts is not None else packet.dts) * packet.time_base
         if (first is not None and begin < first) or (last is not None and begin >= last):

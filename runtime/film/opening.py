@@ -78,8 +78,10 @@ def import_av() -> Any:
 def reading(path: Path) -> Iterator[Any]:
     """Open a container to read; its errors become PictureError, in one line."""
     av = import_av()
+    # PyAV 19 takes this no more.
+    lenient = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with av.open(str(path), **lenient) as container:
             yield container
     except av.error.InvalidDataError as error:
         raise PictureError(
@@ -119,14 +121,17 @@ def open_film(path: Path) -> FilmFacts:
 def find_pictures(container: Any, path: Path) -> Any:
     """Return the stream of pictures: the best that is no cover picture. Raises PictureError where there is none."""
     streams = [
-        stream
-        for stream in container.streams.video
-        if stream.codec_context is not None and "attached_pic" not in str(stream.disposition).lower()
+        stream for stream in container.streams.video if stream.codec_context is not None and not is_cover(stream)
     ]
     if not streams:
         kinds = "only sound" if container.streams.audio else "none"
         raise PictureError(f"{printable(path)}: there are no pictures in it ({kinds}); name a film with pictures")
     return max(streams, key=lambda stream: (stream.codec_context.width * stream.codec_context.height, -stream.index))
+
+
+def is_cover(stream: Any) -> bool:
+    """Return whether a stream of pictures is the one picture that a film is shown by in lists."""
+    return bool(int(stream.disposition) & int(import_av().stream.Disposition.attached_pic))
 
 
 def _first_frame(container: Any, stream: Any, path: Path) -> Any:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorrt.atomic import atomic_path
+from colorrt.atomic import atomic_path, lock, printable
 from colorrt.errors import PictureError
 from colorrt.kernels.steady import Memory
 
-_FORMAT = 1
+_FORMAT = 2
 _MANIFEST = "state.json"
+_LOCK = "lock"
+_MEMORY = tuple(field.name for field in fields(Memory))
 # Enough to tell films apart without reading them whole.
 _SAMPLE = 1 << 20
 
@@ -46,7 +49,7 @@ class Progress:
 
 
 class FilmState:
-    """The folder NAME.colorrt/ beside an output.
+    """The folder NAME.colorrt/ beside an output NAME.
 
     `identity`: all that the result depends on. What lies there of another film or of other settings is removed.
     """
@@ -54,6 +57,7 @@ class FilmState:
     def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
         self.folder = folder
         self._identity = identity
+        self._lock: int | None = None
         self.progress, self.stale = self._find()
 
     def piece_path(self, number: int) -> Path:
@@ -61,15 +65,59 @@ class FilmState:
         return self.folder / f"piece-{number:05d}.packets"
 
     def begin(self) -> None:
-        """Make the folder; of another film or other settings, it is emptied. Raises PictureError where that fails."""
+        """Take the folder for this run alone, made where it is not there, and see how far the film is by now.
+
+        What lies there of another film or of other settings is removed. Raises PictureError where the folder cannot be
+        made, or another run has it.
+        """
+        if self._lock is not None:
+            return
         try:
-            if self.stale and self.folder.is_dir():
-                shutil.rmtree(self.folder)
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = self._hold()
+            self.progress, self.stale = self._find()
+            if self.stale:
+                for path in self.folder.iterdir():
+                    if path.name != _LOCK:
+                        path.unlink()
+        except BlockingIOError as error:
+            name = printable(self.folder.with_suffix(""))
+            raise PictureError(
+                f"{name}: another run is coloring this film; wait for that one, or name another output with -o"
+            ) from error
         except OSError as error:
             raise PictureError(
-                f"{self.folder}: cannot be made ({error.strerror or error}); name another output"
+                f"{printable(self.folder)}: cannot be made ({error.strerror or error}); name another output"
             ) from error
+
+    def close(self) -> None:
+        """Let other runs have the folder; with nothing in it that is of use, it is removed."""
+        if self._lock is None:
+            return
+        if self._is_ours(self._lock) and not (self.folder / _MANIFEST).exists():
+            self.remove()
+        os.close(self._lock)
+        self._lock = None
+
+    def _hold(self) -> int:
+        """Make the folder and lock it, for as long as the returned descriptor is open. Raises OSError."""
+        while True:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            held = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                lock(held)
+            except BaseException:
+                os.close(held)
+                raise
+            # A run that ended just now may have removed what was opened.
+            if self._is_ours(held):
+                return held
+            os.close(held)
+
+    def _is_ours(self, held: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(held), (self.folder / _LOCK).stat())
+        except FileNotFoundError:
+            return False
 
     def keep(self, progress: Progress, memory: Memory | None, sums: NDArray[np.float64]) -> None:
         """Remember that the last piece of `progress` is done, and what the filter knew then.
@@ -79,7 +127,7 @@ class FilmState:
         number = len(progress.pieces)
         arrays: dict[str, Any] = {"sums": sums}
         if memory is not None:
-            arrays |= {"planes": memory.planes, "begins_shot": memory.begins_shot, "anchor": memory.anchor}
+            arrays |= {name: getattr(memory, name) for name in _MEMORY}
         with atomic_path(self._memory_path(number), PictureError) as part, part.open("wb") as file:
             np.savez(file, **arrays)
         text = json.dumps({"format": _FORMAT, "identity": self._identity, "progress": asdict(progress)}, indent=1)
@@ -98,7 +146,7 @@ class FilmState:
             sums = arrays["sums"]
             if "planes" not in arrays:
                 return None, sums
-            return Memory(arrays["planes"], arrays["begins_shot"], arrays["anchor"]), sums
+            return Memory(*(arrays[name] for name in _MEMORY)), sums
 
     def remove(self) -> None:
         """Remove the folder: the film is done."""

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colorrt.kernels import thread_limit
-from colorrt.kernels.alignment import SIGMA, STILL, align_mean
+from colorrt.kernels.alignment import LEAST_WEIGHT, OWN_WEIGHT, SIGMA, STILL, align_mean
 from colorrt.kernels.anchor import FADING, MOVING, PATIENCE, begin_memory, hold_color
 from colorrt.kernels.anchor import STILL as STANDING
 
 SIDES = st.sampled_from([1, 2, 3, 8, 17, 32])
+ALL = np.ones(9, np.bool_)
 
 
 def at(plane: Any, y: float, x: float) -> Any:
@@ -27,14 +27,17 @@ def at(plane: Any, y: float, x: float) -> Any:
     return over + (y - top) * (under - over)
 
 
-def reference_mean(planes: Any, onward: Any, back: Any, before: list[int], after: list[int], middle: int) -> Any:
+def reference_mean(
+    planes: Any, onward: Any, back: Any, before: list[int], after: list[int], middle: int, guessed: Any
+) -> Any:
     planes, onward, back = (array.astype(float) for array in (planes, onward, back))
     _, height, width, _ = planes.shape
     mean = np.zeros((2, height, width))
     for y in range(height):
         for x in range(width):
             own = planes[middle, y, x]
-            total, weights = own[:2].copy(), 1.0
+            weights = 1.0 if guessed[middle] else OWN_WEIGHT
+            total = weights * own[:2]
             for frames, flows in ((after, onward), (before, back)):
                 place, last = np.array([y, x], float), middle
                 for frame in frames:
@@ -42,9 +45,13 @@ def reference_mean(planes: Any, onward: Any, back: Any, before: list[int], after
                     last = frame
                     if (place < -0.5).any() or (place > np.array([height, width]) - 0.5).any():
                         break
+                    if not guessed[frame]:
+                        continue
                     near = math.dist(place, (y, x)) < STILL
                     there = planes[frame, y, x] if near else at(planes[frame], *place)
                     weight = math.exp(-(((there[2] - own[2]) / SIGMA) ** 2))
+                    if not guessed[middle]:
+                        weight = max(weight, LEAST_WEIGHT)
                     total += weight * there[:2]
                     weights += weight
             mean[:, y, x] = total / weights
@@ -67,16 +74,17 @@ def film(seed: int, height: int, width: int, frames: int, motion: float) -> Any:
     motion=st.sampled_from([0.0, 0.1, 1.0, 5.0]),
     before=st.integers(0, 4),
     after=st.integers(0, 4),
+    guessed=st.lists(st.booleans(), min_size=9, max_size=9),
 )
 def test_mean_follows_its_definition(
-    seed: int, height: int, width: int, motion: float, before: int, after: int
+    seed: int, height: int, width: int, motion: float, before: int, after: int, guessed: list[bool]
 ) -> None:
     planes, onward, back = film(seed, height, width, 9, motion)
     # A ring begins anywhere.
     slots = np.roll(np.arange(9), seed % 9)
     earlier, later = slots[4 - before : 4][::-1], slots[5 : 5 + after]
-    mean = align_mean(planes, onward, back, earlier.copy(), later.copy(), int(slots[4]))
-    expected = reference_mean(planes, onward, back, list(earlier), list(later), int(slots[4]))
+    mean = align_mean(planes, onward, back, earlier.copy(), later.copy(), int(slots[4]), np.array(guessed))
+    expected = reference_mean(planes, onward, back, list(earlier), list(later), int(slots[4]), guessed)
     # Where a way ends, or counts as standing, is decided by rounding for one pixel in a million.
     assert np.quantile(np.abs(mean - expected), 0.99) < 1e-4
 
@@ -85,7 +93,7 @@ def test_mean_of_things_that_stand_is_the_plain_mean() -> None:
     planes, _, _ = film(0, 8, 8, 5, 0.0)
     planes[..., 2] = 0.5
     still = np.full((5, 8, 8, 2), 0.05, np.float32)
-    mean = align_mean(planes, still, still, np.array([1, 0]), np.array([3, 4]), 2)
+    mean = align_mean(planes, still, still, np.array([1, 0]), np.array([3, 4]), 2, ALL)
     np.testing.assert_allclose(mean, planes[..., :2].mean(axis=0).transpose(2, 0, 1), atol=1e-6)
 
 
@@ -98,7 +106,7 @@ def test_mean_takes_color_from_where_a_thing_has_moved_to() -> None:
     planes = np.stack(frames)
     onward, back = np.zeros((2, 5, 32, 32, 2), np.float32)
     onward[..., 1], back[..., 1] = 2.0, -2.0
-    mean = align_mean(planes, onward, back, np.array([1, 0]), np.array([3, 4]), 2)
+    mean = align_mean(planes, onward, back, np.array([1, 0]), np.array([3, 4]), 2, ALL)
     np.testing.assert_allclose(mean[0][:, 4:-4], planes[2, :, 4:-4, 0], atol=1e-6)
 
 
@@ -107,16 +115,25 @@ def test_other_luma_has_no_say() -> None:
     planes[0], planes[2] = (1.0, 1.0, 0.8), (1.0, 1.0, 0.2)
     planes[1, ..., 2] = 0.5
     none = np.zeros((3, 4, 4, 2), np.float32)
-    assert np.abs(align_mean(planes, none, none, np.array([0]), np.array([2]), 1)).max() < 1e-6
+    assert np.abs(align_mean(planes, none, none, np.array([0]), np.array([2]), 1, ALL)).max() < 1e-6
 
 
-def test_threads_do_not_change_the_mean() -> None:
-    planes, onward, back = film(3, 64, 64, 9, 1.0)
-    means = []
-    for count in (1, 4):
-        with thread_limit(count):
-            means.append(align_mean(planes, onward, back, np.array([3, 2, 1]), np.array([5, 6]), 4))
-    np.testing.assert_array_equal(means[0], means[1])
+def test_frames_that_were_not_guessed_have_no_say() -> None:
+    planes, onward, back = film(3, 32, 32, 9, 1.0)
+    guessed = np.array([True, False, True, False, True, True, False])
+    way = np.array([3, 2, 1]), np.array([5, 6]), 4
+    mean = align_mean(planes, onward, back, *way, guessed)
+    planes[~np.append(guessed, [True, True]), ..., :2] = np.nan
+    np.testing.assert_array_equal(align_mean(planes, onward, back, *way, guessed), mean)
+
+
+def test_frame_that_was_not_guessed_takes_color_from_its_neighbors_whatever_their_luma() -> None:
+    planes = np.zeros((3, 4, 4, 3), np.float32)
+    planes[0], planes[1], planes[2] = (0.1, -0.1, 0.8), (9.0, 9.0, 0.5), (0.3, -0.3, 0.2)
+    none = np.zeros((3, 4, 4, 2), np.float32)
+    mean = align_mean(planes, none, none, np.array([0]), np.array([2]), 1, np.array([True, False, True]))
+    np.testing.assert_allclose(mean[0], 0.2, atol=0.01)
+    np.testing.assert_allclose(mean[1], -0.2, atol=0.01)
 
 
 def reference_hold(memory: Any, luma: Any, chroma: Any, back: Any) -> Any:

@@ -24,6 +24,10 @@ from colorrt.kernels import (
 )
 from colorrt.kernels.ahead import compile_last
 from colorrt.kernels.compiling import Striped, kernel, striped, threads
+from colorrt.kernels.film import Coding, render_film, see_film
+from colorrt.kernels.steadiness import Steadiness
+from colorrt.kernels.steady import Steadier
+from colorrt.kernels.warming import warm_up_film
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -261,6 +265,34 @@ def test_python_threads_may_call_kernels_at_once() -> None:
     for worker in workers:
         worker.join()
     assert not wrong
+
+
+def test_warm_up_for_films_leaves_nothing_to_compile() -> None:
+    warm_up_film()
+    rooms = ("alignment", "anchor", "cuts", "edges", "enlarging", "field", "film", "fineness", "flow", "resize")
+    rooms += ("steadiness",)
+    kernels = {
+        (room, name): value
+        for room in rooms
+        for name, value in vars(sys.modules[f"colorrt.kernels.{room}"]).items()
+        if type(value).__name__ in ("Kernel", "Striped")
+    }
+    before = {name: len(value._compiled.signatures) for name, value in kernels.items()}
+    assert all(before.values())
+
+    random = np.random.default_rng(0)
+    steadier, steadiness = Steadier(256), Steadiness()
+    for t in range(18):
+        depth, dtype = ((8, np.uint8), (12, np.uint16))[t % 2]
+        coding = Coding(depth=depth, step=((2, 2), (1, 2), (1, 1))[t % 3], full=t % 2 == 0)
+        luma = random.integers(0, 2**depth, (90 + t % 2, 160)).astype(dtype)
+        small = see_film(luma, 256, coding)
+        chroma = random.normal(0, 0.1, (2, 256, 256)).astype(np.float32)
+        for steadied in steadier.push(small, None if t % 3 else chroma):
+            steadiness.add(steadied)
+            render_film(luma, steadied.chroma, coding, guide=small)
+            render_film(luma, steadied.chroma, coding)
+    assert {name: len(value._compiled.signatures) for name, value in kernels.items()} == before
 
 
 def test_warm_up_leaves_nothing_to_compile() -> None:

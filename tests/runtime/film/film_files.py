@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 
-from colorrt.runtime.film.coloring import FilmResult, FilmSettings, FilmStep, color_film, plan_film
+from colorrt.runtime.film.coloring import FilmResult, FilmStep, color_film
+from colorrt.runtime.film.plan import FilmSettings, plan_film
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +44,18 @@ def make_film(
     metadata: dict[str, str] | None = None,
     chapters: list[dict[str, Any]] | None = None,
     audio: bool = False,
+    sounds: int = 0,
     subtitles: bool = False,
+    cover: bytes | None = None,
+    font: bytes | None = None,
     cuts: tuple[int, ...] = (),
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Write a film. `times`: of its frames, in `time_base`; None: one after the other at `rate`."""
+    """Write a film.
+
+    `times`: of its frames, in `time_base`; None: one after the other at `rate`. `audio`: one stream of sound, `sounds`:
+    so many. `cover`: a picture as PNG (MP4) or JPEG (Matroska); `font`: a file that comes along (Matroska).
+    """
     height, width = size
     with av.open(str(path), "w") as container:
         container.metadata.update(metadata or {})
@@ -62,10 +70,19 @@ def make_film(
             context.sample_aspect_ratio = stream.sample_aspect_ratio = aspect
         if rotation is not None:
             stream.set_display_rotation(rotation)
-        sound = container.add_stream("aac", rate=48000, layout="mono") if audio else None
-        words = container.add_stream("mov_text" if path.suffix == ".mp4" else "srt") if subtitles else None
+        tracks = [container.add_stream("aac", rate=48000, layout="mono") for _ in range(sounds or int(audio))]
+        for track, language in zip(tracks, ("eng", "deu", "fra"), strict=False):
+            track.metadata["language"] = language
+        words = _words_stream(container, path) if subtitles else None
+        art = _add_cover(container, path, cover) if cover is not None else None
+        if font is not None:
+            container.add_attachment("film.ttf", "application/x-truetype-font", font)
         if chapters:
             container.set_chapters(chapters)
+        if words is not None or art is not None:
+            container.start_encoding()
+        if art is not None and cover is not None:
+            container.mux(_packet(art, cover, 0, 0))
         shot = 0
         for number in range(frames):
             shot += number in cuts
@@ -76,10 +93,10 @@ def make_film(
                 setattr(frame, name, value)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-        if sound is not None:
-            _add_sound(container, sound, frames / float(rate))
+        for number, track in enumerate(tracks):
+            _add_sound(container, track, frames / float(rate), 20.0 + 7 * number)
         if words is not None:
-            _add_words(container, words)
+            _add_words(container, words, path)
     return path
 
 
@@ -100,17 +117,61 @@ def frame_of(number: int, size: tuple[int, int], pixel_format: str, shot: int) -
     return frame
 
 
-def _add_sound(container: Any, sound: Any, seconds: float) -> None:
+def _add_sound(container: Any, sound: Any, seconds: float, pitch: float) -> None:
     for start in range(0, int(seconds * 48000), 1024):
-        tone = np.sin(np.arange(start, start + 1024) / 20).astype(np.float32)[None]
+        tone = np.sin(np.arange(start, start + 1024) / pitch).astype(np.float32)[None]
         frame = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
         frame.sample_rate, frame.pts = 48000, start
         container.mux(sound.encode(frame))
     container.mux(sound.encode(None))
 
 
-def _add_words(container: Any, words: Any) -> None:
-    raise NotImplementedError
+def _words_stream(container: Any, path: Path) -> Any:
+    words = container.add_stream("mov_text" if path.suffix in (".mp4", ".mov") else "subrip")
+    words.time_base = Fraction(1, 1000)
+    words.metadata["language"] = "eng"
+    words.codec_context.subtitle_header = _HEADER
+    return words
+
+
+def _add_words(container: Any, words: Any, path: Path) -> None:
+    for start, line in ((200, "Who goes there?"), (600, "A film.")):
+        text = line.encode()
+        data = len(text).to_bytes(2, "big") + text if path.suffix in (".mp4", ".mov") else text
+        container.mux(_packet(words, data, start, 300))
+
+
+def _add_cover(container: Any, path: Path, cover: bytes) -> Any:
+    if path.suffix == ".mkv":
+        container.add_attachment("cover.jpg", "image/jpeg", cover)
+        return None
+    art = container.add_stream("png", rate=1)
+    # Larger than the film, and not the film all the same.
+    art.width, art.height, art.pix_fmt = 400, 300, "rgb24"
+    art.disposition = av.stream.Disposition.attached_pic
+    return art
+
+
+def _packet(stream: Any, data: bytes, start: int, duration: int) -> Any:
+    packet = av.Packet(data)
+    packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 1000), True
+    packet.pts = packet.dts = start
+    packet.duration = duration
+    return packet
+
+
+# What FFmpeg's encoders of text want to know of its style.
+_HEADER = b"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
+StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,Arial,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,1
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
 
 
 @dataclass
@@ -134,10 +195,15 @@ def see(path: Path) -> Seen:
         stream = container.streams.video[0]
         planes, times, durations, rotation = [], [], [], 0
         packets: dict[str, list[tuple[Any, bytes]]] = {}
+        of_type: dict[str, list[int]] = {}
+        for one in container.streams:
+            of_type.setdefault(one.type, []).append(one.index)
         for packet in container.demux():
-            if packet.stream.type != "video":
+            if packet.stream.index != stream.index:
+                # "audio", then "audio 2": in which order streams take turns is the container's affair.
+                order = of_type[packet.stream.type].index(packet.stream.index)
                 if packet.pts is not None:
-                    found = packets.setdefault(packet.stream.type, [])
+                    found = packets.setdefault(packet.stream.type + (f" {order + 1}" if order else ""), [])
                     found.append((packet.pts * packet.time_base, bytes(packet)))
                 continue
             for frame in packet.decode():

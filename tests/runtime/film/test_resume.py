@@ -14,7 +14,7 @@ import pytest
 from film_files import assert_same_film, color, make_film, see
 
 from colorrt.errors import PictureError
-from colorrt.runtime.film import coloring
+from colorrt.runtime.film import pieces
 from colorrt.runtime.film.codecs import FilmCoding
 from colorrt.runtime.film.coloring import FilmStep
 
@@ -28,9 +28,10 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 from colorrt.runtime.colorizer import Colorizer
-from colorrt.runtime.film import coloring
-from colorrt.runtime.film.coloring import FilmSettings, color_film, plan_film
-coloring.PIECE_SECONDS, coloring.CUT_SECONDS = 0.5, 0.2
+from colorrt.runtime.film import pieces
+from colorrt.runtime.film.coloring import color_film
+from colorrt.runtime.film.plan import FilmSettings, plan_film
+pieces.PIECE_SECONDS, pieces.CUT_SECONDS = 0.5, 0.2
 source, target, model = map(Path, sys.argv[1:4])
 settings = FilmSettings()
 with Colorizer(model, render_factor=2, threads=1) as colorizer:
@@ -46,8 +47,8 @@ class StopError(Exception):
 
 @pytest.fixture(autouse=True)
 def _short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coloring, "PIECE_SECONDS", 0.5)
-    monkeypatch.setattr(coloring, "CUT_SECONDS", 0.2)
+    monkeypatch.setattr(pieces, "PIECE_SECONDS", 0.5)
+    monkeypatch.setattr(pieces, "CUT_SECONDS", 0.2)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_film_that_was_stopped_becomes_the_same_film(
         with pytest.raises(PictureError, match="which colorrt did not foresee"):
             color(colorizer, source, target, stop_at(frames), coding=coding, steady=steady)
         assert not target.exists()
-        assert (tmp_path / "color.colorrt").is_dir()
+        assert (tmp_path / f"{target.name}.colorrt").is_dir()
     result = color(colorizer, source, target, coding=coding, steady=steady)
     assert 0 < result.resumed < FRAMES
     assert result.frames == whole.frames == FRAMES
@@ -124,7 +125,7 @@ def test_twenty_kills_change_nothing(source: Path, film_onnx: Path, tmp_path: Pa
     finish(target)
     assert max(done) > 0
     assert_same_film(whole, target)
-    assert not (tmp_path / "color.colorrt").exists()
+    assert not (tmp_path / f"{target.name}.colorrt").exists()
 
 
 def test_other_settings_and_another_film_start_anew(colorizer: Colorizer, source: Path, tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_what_was_damaged_is_done_anew(colorizer: Colorizer, source: Path, tmp_p
     target = tmp_path / "color.mp4"
     with pytest.raises(PictureError):
         color(colorizer, source, target, stop_at(60))
-    folder = tmp_path / "color.colorrt"
+    folder = tmp_path / f"{target.name}.colorrt"
     if damage == "manifest":
         (folder / "state.json").write_text("{", encoding="utf-8")
     elif damage == "memory":
@@ -161,7 +162,7 @@ def test_full_disk_is_said_and_the_film_goes_on_later(
     colorizer: Colorizer, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = 0
-    original = coloring.write_packets
+    original = pieces.write_packets
 
     def fill_up(path: Path, packets: Any) -> None:
         nonlocal written
@@ -172,7 +173,7 @@ def test_full_disk_is_said_and_the_film_goes_on_later(
 
     target = tmp_path / "color.mp4"
     with monkeypatch.context() as patch:
-        patch.setattr(coloring, "write_packets", fill_up)
+        patch.setattr(pieces, "write_packets", fill_up)
         with pytest.raises(PictureError, match=r"the disk is full.*pictures are done, and the same command goes on"):
             color(colorizer, source, target)
     assert color(colorizer, source, target).resumed > 0
@@ -182,12 +183,12 @@ def test_full_disk_is_said_and_the_film_goes_on_later(
 def test_pieces_of_large_pictures_are_shorter(
     colorizer: Colorizer, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coloring, "PIECE_PIXELS", 5 * 48 * 64)
+    monkeypatch.setattr(pieces, "PIECE_PIXELS", 5 * 48 * 64)
     color(colorizer, source, tmp_path / "whole.mp4")
     target = tmp_path / "color.mp4"
     with pytest.raises(PictureError, match="40 pictures are done"):
         color(colorizer, source, target, stop_at(43))
-    assert len(list((tmp_path / "color.colorrt").glob("piece-*"))) >= 8
+    assert len(list((tmp_path / f"{target.name}.colorrt").glob("piece-*"))) >= 8
     assert color(colorizer, source, target).resumed == 40
     assert_same_film(tmp_path / "whole.mp4", target)
 

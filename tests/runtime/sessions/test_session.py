@@ -127,6 +127,20 @@ def test_threads_are_those_asked_for_as_far_as_there_are_cores(
     assert seen == [1, 3, 4, 0]
 
 
+def test_threads_of_a_network_do_not_wait_in_loops(tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, str]] = []
+    real = onnxruntime.SessionOptions
+
+    class Spy(real):  # type: ignore[misc, valid-type]  # the class of a compiled module
+        def add_session_config_entry(self, key: str, value: str) -> None:
+            seen.append((key, value))
+            super().add_session_config_entry(key, value)
+
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.SessionOptions", Spy)
+    open_session(read_artifact(tiny_onnx), SessionOptions()).run(squares())
+    assert seen == [("session.intra_op.allow_spinning", "0")]
+
+
 @pytest.mark.parametrize("threads", [0, -2])
 def test_impossible_thread_counts_are_refused(threads: int) -> None:
     with pytest.raises(UsageError, match=f"{threads} threads cannot run a network; use 1 or more"):

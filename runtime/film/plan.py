@@ -1,0 +1,144 @@
+"""A film before its first picture is guessed: how it is read, written and steadied, and what it depends on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from colorrt.atomic import printable
+from colorrt.errors import PictureError, UsageError
+from colorrt.kernels.steady import WINDOW
+from colorrt.runtime.colorizer import Colorizer
+from colorrt.runtime.film.codecs import FilmCoding, Output, Tags, check_container, choose_output
+from colorrt.runtime.film.decoding import Span
+from colorrt.runtime.film.joining import Carried, plan_carrying
+from colorrt.runtime.film.opening import FilmFacts, import_av, open_film
+from colorrt.runtime.film.state import FilmState, identify
+from colorrt.runtime.journal import Making
+
+STEADY = ("on", "off", "causal")
+
+
+@dataclass(frozen=True)
+class FilmSettings:
+    """How a film is colored.
+
+    `saturation`: None takes the model's own. `steady`: "on", "off", or "causal", which uses no later frames.
+    `guess_every`: one in so many pictures is guessed, and what begins a shot; the others take their color from those
+    around them. `begin`, `end`: seconds from the first picture on, for a part of the film; None: all of it.
+    """
+
+    coding: FilmCoding = field(default_factory=FilmCoding)
+    saturation: float | None = None
+    steady: str = "on"
+    guess_every: int = 1
+    begin: float | None = None
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.steady not in STEADY:
+            raise UsageError(f"--steady is {', '.join(STEADY)}, not {self.steady!r}")
+        if not 1 <= self.guess_every <= WINDOW:
+            raise UsageError(f"--guess-every is 1 to {WINDOW}, not {self.guess_every}")
+        if self.steady == "off" and self.guess_every > 1:
+            raise UsageError("--guess-every needs neighbors to take color from; leave --steady on, or causal")
+        if self.begin is not None and self.end is not None and self.begin >= self.end:
+            raise UsageError(f"--from {self.begin:g} s is not before --to {self.end:g} s")
+
+
+@dataclass(frozen=True)
+class FilmPlan:
+    """A film, and all that is settled before the first picture is guessed."""
+
+    facts: FilmFacts
+    target: Path
+    output: Output
+    tags: Tags
+    span: Span
+    carried: Carried
+    state: FilmState
+
+
+def plan_film(colorizer: Colorizer, source: Path, target: Path, settings: FilmSettings) -> FilmPlan:
+    """Look at a film and settle how it is written; nothing is written yet.
+
+    Raises PictureError for films that cannot be read or written so, UsageError for settings that do not go together.
+    """
+    check_container(target, settings.coding)
+    facts = open_film(source)
+    try:
+        output = choose_output(settings.coding, facts.layout, facts.coding, (facts.height, facts.width))
+    except PictureError as error:
+        raise PictureError(f"{printable(source)}: {error}") from error
+    tags = Tags(
+        facts.width,
+        facts.height,
+        facts.time_base,
+        facts.rate,
+        facts.matrix,
+        facts.primaries,
+        facts.transfer,
+        facts.coding.full,
+        facts.aspect,
+    )
+    span = _span(facts, settings)
+    carried = plan_carrying(facts, output, tags, target, target.parent)
+    state = FilmState(target.with_name(target.name + ".colorrt"), _identity(colorizer, source, settings, output))
+    return FilmPlan(facts, target, output, tags, span, carried, state)
+
+
+def make_film_making(colorizer: Colorizer, settings: FilmSettings) -> Making:
+    """Return what decides how films of these settings look, for their journal."""
+    coding, contract = settings.coding, colorizer.contract
+    words = [
+        coding.codec,
+        "lossless" if coding.lossless else f"crf {coding.crf}",
+        coding.preset,
+        f"steady {settings.steady}",
+        f"guess every {settings.guess_every}",
+        *(f"{name} {time:g} s" for name, time in (("from", settings.begin), ("to", settings.end)) if time is not None),
+    ]
+    return Making(
+        contract.model,
+        contract.weights_sha256,
+        colorizer.render_factor,
+        colorizer.choose_saturation(settings.saturation),
+        str(colorizer.upsample),
+        # What is asked of pictures alone.
+        quality=0,
+        lossless_luma=False,
+        mark=False,
+        signed=False,
+        version=version("colorrt"),
+        film=", ".join(words),
+    )
+
+
+def _span(facts: FilmFacts, settings: FilmSettings) -> Span:
+    def place(seconds: float | None) -> int | None:
+        return None if seconds is None else facts.start + round(Fraction(seconds) / facts.time_base)
+
+    if settings.begin is not None and facts.seconds is not None and settings.begin >= facts.seconds:
+        raise UsageError(f"{printable(facts.path)}: --from lies behind its end, which is at {facts.seconds:.1f} s")
+    return Span(place(settings.begin), place(settings.end))
+
+
+def _identity(colorizer: Colorizer, source: Path, settings: FilmSettings, output: Output) -> dict[str, Any]:
+    """Return all that the result depends on."""
+    contract = colorizer.contract
+    return {
+        "source": identify(source),
+        "model": [
+            contract.model,
+            contract.weights_sha256,
+            contract.precision,
+            colorizer.render_factor,
+            colorizer.upsample,
+        ],
+        "settings": asdict(settings),
+        "output": [output.encoder, output.pixel_format, output.options],
+        "av": import_av().__version__,
+    }
