@@ -10,8 +10,7 @@ from pathlib import Path
 
 from colorrt.atomic import printable
 from colorrt.errors import UsageError
-from colorrt.runtime.journal import DONE, NAME, Journal, Making, Row, identify, read_rows
-from colorrt.runtime.searching import OWN_FOLDER
+from colorrt.runtime.journal import DONE, NAME, OWN_FOLDER, Journal, Making, Row, identify, read_rows
 
 
 class Fixity(enum.Enum):
