@@ -139,7 +139,7 @@ def _ask(rgb: NDArray[Any]) -> tuple[float, bool]:
 
 
 def _coded(rgb: NDArray[np.float64], quality: int | None) -> NDArray[np.uint8]:
-    levels = np.rint(rgb.clip(0, 255)).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.rint(rgb.clip(0, 255)).astype(np.uint8)
     if quality is None:
         return levels
     stream = io.BytesIO()
