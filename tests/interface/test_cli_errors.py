@@ -88,7 +88,7 @@ def test_output_folder_that_cannot_be_written_to(
     run: Command, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The user of a test may be one that may write everywhere.
-    monkeypatch.setattr("colorrt.cli.run.os.access", lambda _, mode: not mode & os.W_OK)
+    monkeypatch.setattr("colorrt.cli.places.os.access", lambda _, mode: not mode & os.W_OK)
     (tmp_path / "out").mkdir()
     assert error(run("good.jpg", "-o", "out"), USAGE) == (
         "error: out: no permission to write here; choose another folder with -o"

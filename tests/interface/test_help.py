@@ -90,7 +90,16 @@ def test_options_of_run_stand_in_groups(colorrt: Command) -> None:
     assert {name: names for name, names in options.items() if names} == {
         "Model and device": ["--engine", "--render-factor", "--device", "--threads"],
         "Color": ["--saturation", "--upsample"],
-        "Results": ["--output", "--quality", "--lossless-luma", "--no-mark", "--sign", "--report", "--sheet"],
+        "Results": [
+            "--output",
+            "--quality",
+            "--lossless-luma",
+            "--recolor",
+            "--no-mark",
+            "--sign",
+            "--report",
+            "--sheet",
+        ],
         "Safety": ["--overwrite", "--max-pixels", "--shard"],
         "Films": ["--steady", "--codec", "--crf", "--preset", "--lossless", "--from", "--to", "--preview"],
         "Other": ["--verbose", "--quiet", "--help"],

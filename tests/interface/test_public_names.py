@@ -81,6 +81,7 @@ def test_colorizer_takes_these_arguments() -> None:
     assert list(inspect.signature(colorrt.Colorizer.colorize).parameters) == ["self", "picture", "saturation"]
     assert list(inspect.signature(colorrt.Colorizer.colorize_file).parameters) == [
         "self", "source", "target", "saturation", "quality", "overwrite", "max_pixels", "lossless_luma", "mark",
+        "recolor",
     ]  # fmt: skip
     many = inspect.signature(colorrt.Colorizer.colorize_many).parameters
     assert list(many) == ["self", "pictures", "saturation", "return_errors"]

@@ -156,7 +156,7 @@ def test_lossless_luma_and_originals_of_other_formats_are_signed_too(
 def test_signed_original_stays_in_the_history(color: Color, tmp_path: Path, credentials: Credentials) -> None:
     assert color(saved(tmp_path / "a.jpg"), credentials=credentials).outcome is DONE
     (tmp_path / "out/a.jpg").rename(tmp_path / "b.jpg")
-    assert color(tmp_path / "b.jpg", credentials=credentials).outcome is DONE
+    assert color(tmp_path / "b.jpg", recolor=True, credentials=credentials).outcome is DONE
     manifest, _ = manifest_of(tmp_path / "out/b.jpg")
     assert manifest["ingredients"][0]["active_manifest"]
 

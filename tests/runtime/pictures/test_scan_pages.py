@@ -49,7 +49,7 @@ def test_every_page_is_colored_at_its_own_size_and_depth(
     color: Callable[..., Result], tmp_path: Path, big: bool
 ) -> None:
     source = write_pages(tmp_path / "a.tif", MIXED, bigtiff=big)
-    assert color(source).outcome is Outcome.DONE
+    assert color(source, recolor=True).outcome is Outcome.DONE
     with open_pages(tmp_path / "out/a.tif") as pages:
         assert len(pages) == len(MIXED)
     for number, page in enumerate(MIXED):
