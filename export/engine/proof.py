@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from colorrt.errors import ExportError
 from colorrt.export.engine.messages import forget, logger, reason
 from colorrt.export.engine.target import Shape
 from colorrt.export.precision.fp16 import MEAN_BOUND
-from colorrt.export.precision.parity import LEVELS, Answer, check_finite
+from colorrt.export.precision.parity import Answer, Comparison, check_finite
 from colorrt.runtime.sessions.flavors import Flavor
 
 ROOM = 256
@@ -125,7 +125,7 @@ def compare_engine(engine: Answer, truth: Answer, lumas: Sequence[NDArray[np.flo
     """
     together = [luma for luma in lumas if luma.shape == lumas[0].shape][:most]
     batch = engine(np.stack(together)[:, None])
-    means, worsts = [], []
+    comparison = Comparison()
     for luma in lumas:
         square = luma[None, None]
         wanted = truth(square)
@@ -134,10 +134,8 @@ def compare_engine(engine: Answer, truth: Answer, lumas: Sequence[NDArray[np.flo
         if place is not None:
             answers.append(batch[place : place + 1])
         for answer in answers:
-            difference = np.abs(answer - wanted) * LEVELS
-            means.append(float(difference.mean(dtype=np.float64)))
-            worsts.append(float(difference.max()))
-    parity = Parity(len(lumas), float(np.mean(means)), float(np.max(worsts)))
+            comparison.add(answer, wanted)
+    parity = replace(comparison.parity(), photos=len(lumas))
     check_finite(parity, "engine")
     if parity.mean > MEAN_BOUND:
         raise ExportError(
