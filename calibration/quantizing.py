@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from colorrt.calibration.budget import Verdict, check_budget, describe, excess
 from colorrt.calibration.correction import find_shifts
-from colorrt.calibration.observing import observe, shapes_of
+from colorrt.calibration.observing import Observed, observe, shapes_of
 from colorrt.calibration.pairs import quantize
 from colorrt.calibration.photographs import Square, check_squares, choose_photographs, read_squares
 from colorrt.calibration.placement import place
@@ -36,6 +36,8 @@ MOST_GIVEN_BACK = 0.5
 """Share of the products that may stay FP32: a graph with more is hardly an INT8 graph."""
 JUDGING = 3
 """Squares that single layers are judged on."""
+METHODS = (Method.MSE, Method.PERCENTILE, Method.MINMAX)
+"""Tried in this order. Color is an outlier: percentiles below 99.999 cut it off (docs/engines.md)."""
 KEPT_KEY = "colorrt_kept"
 
 Say = Callable[[str], None]
@@ -74,7 +76,7 @@ def to_int8(
     photographs = choose_photographs(folder, say)
     prepared = prepare(model)
     layers = [node.name for node in find_layers(prepared.graph)]
-    ends = find_ends(prepared.graph)
+    ends = find_ends(prepared.graph, target)
     if not set(layers) - set(ends):
         raise ExportError("this network has no convolutions but the first and the last; use --precision fp32")
     sources = place(prepared.graph, target, ()).sources
@@ -82,14 +84,14 @@ def to_int8(
     say(f"measuring ranges on {len(photographs.calibrating) * (1 + photographs.agings)} squares of luma")
     squares = read_squares(photographs, sizes, SEED, say)
     observed = observe(prepared, names, [node.input[0] for node in find_layers(prepared.graph)], squares)
-    ranges = {name: find_range(histogram, Method.PERCENTILE) for name, histogram in observed.histograms.items()}
     shifts = find_shifts(prepared, observed)
     checks = [square for size in sizes for square in check_squares(photographs, size, check_with)]
-    judge = _Judge(prepared, ranges, shifts, target, checks)
+    judge = _Judge(prepared, shifts, target, checks)
     say(f"comparing INT8 with FP32 on {len(checks)} squares of {len({square.name for square in checks})} photographs")
-    kept, verdict = tuple(ends), judge(ends)
+    method, verdict = _choose_method(judge, observed, ends, say)
+    kept = tuple(ends)
     if not excess(verdict.parity) <= 1:
-        say(f"INT8 differs by {describe(verdict.parity)}: looking for the layers that cost most color")
+        say("looking for the layers that cost most color")
         found = _search(prepared, judge, ends, say)
         if found is not None:
             kept, verdict = found
@@ -105,7 +107,7 @@ def to_int8(
         verdict.parity,
         Calibration(
             target=str(target),
-            ranges=f"{Method.PERCENTILE} {PERCENTILE}",
+            ranges=name_method(method),
             photos=observed.photos,
             source=photographs.source,
             layers=len(layers) - len(names_kept),
@@ -115,11 +117,22 @@ def to_int8(
     )
 
 
-def find_ends(graph: onnx.GraphProto) -> list[str]:
-    """Names of the first convolution and of the last, with those that follow it."""
-    layers = [node.name for node in find_layers(graph)]
+def find_ends(graph: onnx.GraphProto, target: str) -> list[str]:
+    """Names of the first convolution and of the last, with those that follow it: they stay FP32.
+
+    For TensorRT, so do convolutions over one axis (those of attention): its parser puts a reshape between them and
+    their Q/DQ pairs.
+    """
+    values = Values(graph)
+    layers = list(find_layers(graph))
     tail = find_tail(graph)
-    return [name for name in layers if name in tail or name == layers[0]]
+    return [
+        node.name
+        for node in layers
+        if node.name in tail
+        or node.name == layers[0].name
+        or (target == Target.TENSORRT and len(values.constants[node.input[1]].dims) != 4)
+    ]
 
 
 def count_products(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -> list[Layer]:
@@ -132,18 +145,39 @@ def count_products(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]
     return found
 
 
+def _choose_method(judge: _Judge, observed: Observed, ends: Collection[str], say: Say) -> tuple[Method, Verdict]:
+    """Take the first method whose graph holds the budget, else the one that comes nearest, and set its ranges."""
+    best: tuple[Method, Verdict] | None = None
+    for method in METHODS:
+        judge.ranges = {name: find_range(histogram, method) for name, histogram in observed.histograms.items()}
+        verdict = judge(ends)
+        say(f"ranges by {name_method(method)}: {describe(verdict.parity)}")
+        if best is None or excess(verdict.parity) < excess(best[1].parity):
+            best = method, verdict
+        if excess(verdict.parity) <= 1:
+            break
+    assert best is not None
+    judge.ranges = {name: find_range(histogram, best[0]) for name, histogram in observed.histograms.items()}
+    return best
+
+
+def name_method(method: str) -> str:
+    """Name a method with its number: "percentile 99.999"."""
+    return f"{method} {PERCENTILE}" if method == Method.PERCENTILE else str(method)
+
+
 class _Judge:
-    """Makes graphs and compares them with the FP32 one; its answers are taken once."""
+    """Makes graphs with `ranges` and compares them with the FP32 one; its answers are taken once."""
 
     def __init__(
         self,
         prepared: onnx.ModelProto,
-        ranges: Mapping[str, Range],
         shifts: Mapping[str, NDArray[np.float32]],
         target: str,
         squares: Sequence[Square],
     ) -> None:
-        self.prepared, self._ranges, self._shifts, self._target = prepared, ranges, shifts, target
+        self.prepared, self._shifts, self._target = prepared, shifts, target
+        self.ranges: Mapping[str, Range] = {}
         self.squares = list(squares)
         session = open_graph(prepared, "FP32 graph")
         self._wanted = [run_graph(session, square.luma[None, None], [OUTPUT])[0] for square in self.squares]
@@ -151,7 +185,7 @@ class _Judge:
     def make(self, kept: Collection[str]) -> onnx.ModelProto:
         """Make the graph in which the layers `kept` are FP32."""
         placement = place(self.prepared.graph, self._target, kept)
-        return quantize(self.prepared, placement, self._ranges, self._target, self._shifts)
+        return quantize(self.prepared, placement, self.ranges, self._target, self._shifts)
 
     def __call__(self, kept: Collection[str], count: int | None = None) -> Verdict:
         """Judge that graph on all squares, or on the first `count`."""

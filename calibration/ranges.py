@@ -13,7 +13,7 @@ from colorrt.contract import StrEnum
 
 BINS = 2048
 """Bins on each side of zero: eight for each of the 255 steps that INT8 has."""
-PERCENTILE = 99.99
+PERCENTILE = 99.999
 SHARES = 96
 """Ends that the search for the least squared error tries on each side of zero."""
 STEPS = 255

@@ -39,21 +39,34 @@ class Layers:
     single: tuple[str, ...]
     other: int = 0
     """Of another type, or of one that is not told."""
+    int8: tuple[str, ...] = ()
+    """Of a parsed network: those whose input and weights come straight from INT8; they are in no other list."""
 
 
 def network_layers(network: Any) -> Layers:
-    """Sort the convolutions of a parsed TensorRT network by type: in strongly typed ones it is that of the engine."""
-    found: dict[str, list[str]] = {"HALF": [], "FLOAT": []}
+    """Sort the convolutions of a parsed TensorRT network by type: in strongly typed ones it is that of the engine.
+
+    One that reads INT8 through a dequantization is an INT8 convolution: TensorRT takes the two together.
+    """
+    found: dict[str, list[str]] = {"HALF": [], "FLOAT": [], "INT8": []}
     other = 0
-    for index in range(network.num_layers):
-        layer = network.get_layer(index)
+    layers = [network.get_layer(index) for index in range(network.num_layers)]
+    widened = {
+        layer.get_output(0).name
+        for layer in layers
+        if layer.type.name == "DEQUANTIZE" and layer.get_input(0).dtype.name == "INT8"
+    }
+    for layer in layers:
         if layer.type.name in CONVOLUTIONS:
             kind = layer.get_input(0).dtype.name
-            if kind in found:
+            inputs = (layer.get_input(place) for place in range(2))
+            if widened and all(one is not None and one.name in widened for one in inputs):
+                found["INT8"].append(layer.name)
+            elif kind in found:
                 found[kind].append(layer.name)
             else:
                 other += 1
-    return Layers(tuple(found["HALF"]), tuple(found["FLOAT"]), other)
+    return Layers(tuple(found["HALF"]), tuple(found["FLOAT"]), other, tuple(found["INT8"]))
 
 
 def inspect_plan(flavor: Flavor, plan: bytes, shape: Shape) -> Layers | None:
@@ -114,6 +127,16 @@ def check_layers(found: Layers, fp32_convolutions: int, where: str) -> None:
         raise ExportError(
             f"the {where} holds no FP16 convolution, so it is not an FP16 engine; nothing was written, build it again "
             "from the FP32 ONNX file with --precision fp16"
+        )
+
+
+def check_int8_layers(found: Layers, wanted: int) -> None:
+    """Raise ExportError unless a parsed network has as many INT8 convolutions as its contract says."""
+    if len(found.int8) != wanted:
+        raise ExportError(
+            f"the network holds {len(found.int8)} INT8 convolutions and its contract says {wanted}, so TensorRT would "
+            "not build what the file claims to be; nothing was written, export it again with --precision int8 "
+            "--target tensorrt"
         )
 
 

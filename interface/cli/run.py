@@ -17,13 +17,14 @@ from colorrt.cli.options import (
     EngineOption,
     RenderFactorOption,
     SaturationOption,
+    ShippedPrecisionOption,
     ThreadsOption,
     UpsampleOption,
 )
 from colorrt.cli.outcome import Report, count_outcomes, summarize
 from colorrt.cli.progress import Progress
 from colorrt.cli.signals import exit_code, word
-from colorrt.contract import Device, FilmCodec, Steady, Upsampling
+from colorrt.contract import Device, FilmCodec, Precision, Steady, Upsampling
 
 if TYPE_CHECKING:
     from colorrt.runtime.colorizer import Colorizer
@@ -48,6 +49,7 @@ def run(
     ],
     engine: EngineOption = None,
     render_factor: RenderFactorOption = None,
+    precision: ShippedPrecisionOption = None,
     device: DeviceOption = Device.AUTO,
     threads: ThreadsOption = None,
     saturation: SaturationOption = None,
@@ -203,6 +205,7 @@ def run(
     written = Report(report, left_out)
     if not quiet:
         announce_compiling()
+    engine = _choose_engine(engine, precision)
     with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
         colorizer.choose_saturation(saturation)
         if preview is not None:
@@ -213,7 +216,10 @@ def run(
             saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma, not no_mark, credentials
         )
         if not quiet:
-            say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
+            numbers = colorizer.contract.precision
+            say(
+                f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {numbers}, {colorizer.backend}"
+            )
         films_too = _FilmWork(films, chosen)
         interrupt = _color(colorizer, pictures, settings, films_too, written, quiet=quiet, verbose=verbose)
     if interrupt is not None:
@@ -264,6 +270,21 @@ def _color(
         journals.close()
         report.write()
     return None
+
+
+def _choose_engine(engine: Path | None, precision: Precision | None) -> Path | None:
+    """Return the model file: the one that is named, or the shipped one of a precision."""
+    from colorrt.errors import UsageError
+    from colorrt.runtime.shipped import shipped_artifact
+
+    if precision is None:
+        return engine
+    if engine is not None:
+        raise UsageError(
+            f"--precision {precision} chooses among the models that ship, and --engine {engine} has its own; leave one "
+            "of them out"
+        )
+    return shipped_artifact(precision)
 
 
 def _output_of(output: str | None) -> Path | None:
