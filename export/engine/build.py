@@ -88,9 +88,7 @@ def build_engine(
             counts.get(operator, {}).get(Precision.FP32, 0) for operator in ("Conv", "ConvTranspose")
         )
     if contract.precision == Precision.INT8 and task.flavor.name == EngineFlavor.TENSORRT_RTX:
-        say(
-            f"{task.flavor.title} documents INT8 for weights alone and promises no speed; fp16 is the better choice for it"
-        )
+        say(f"{task.flavor.title} documents INT8 for weights alone and promises no speed; fp16 suits it better")
     data = graph.SerializeToString()
     del graph
     check_space(path, len(data))
