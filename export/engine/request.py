@@ -60,8 +60,11 @@ class BuildTask:
     batch: Range
     factors: Range
     capabilities: tuple[str, ...]
-    precision: str
-    """What was ordered, or what follows from the graph."""
+
+    @property
+    def precision(self) -> str:
+        """What was ordered, or what follows from the graph."""
+        return choose_precision(self.request.precision, self.source)
 
     @property
     def shapes(self) -> tuple[Shape, Shape, Shape]:
@@ -89,15 +92,19 @@ def prepare(source: Path | None, request: BuildRequest) -> BuildTask:
     if request.precision is not None:
         check_precision(request.precision)
     artifact = read_artifact(source or shipped_artifact())
-    own = artifact.contract.precision
-    precision = request.precision or (Precision.INT8 if own == Precision.INT8 else Precision.FP16)
+    precision = choose_precision(request.precision, artifact)
     _check_source(artifact, precision)
     batch = parse_range(request.batch, "--batch", MOST_PICTURES)
     factors = parse_factors(request.render_factors, artifact.contract)
     flavor = find_flavor(request.backend)
     gpu = find_gpu()
     capabilities = find_capabilities(request.capabilities, flavor, gpu, precision)
-    return BuildTask(artifact, request, flavor, gpu, batch, factors, capabilities, precision)
+    return BuildTask(artifact, request, flavor, gpu, batch, factors, capabilities)
+
+
+def choose_precision(asked: str | None, source: Artifact) -> str:
+    """Return the precision that is asked for; else INT8 for a graph that is INT8, and FP16 for any other."""
+    return asked or (Precision.INT8 if source.contract.precision == Precision.INT8 else Precision.FP16)
 
 
 def _check_source(artifact: Artifact, precision: str) -> None:

@@ -113,7 +113,9 @@ def known_capabilities(module: ModuleType) -> tuple[str, ...]:
 
 def has_target(module: ModuleType, capability: str) -> bool:
     """Whether the builder of `module` builds for GPUs of `capability`; True where it builds for what it finds."""
-    return not hasattr(module, "ComputeCapability") or capability in known_capabilities(module)
+    if not hasattr(module, "ComputeCapability"):
+        return True
+    return capability not in DATA_CENTER or capability in known_capabilities(module)
 
 
 def name_capability(capability: str) -> str:
