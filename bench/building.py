@@ -53,9 +53,11 @@ def build_artifact(
     from colorrt.export.engine.build import build_engine
     from colorrt.export.engine.request import BuildRequest
 
-    graph = folder / f"rf{render_factor}-for-engines.onnx"
+    # INT8 is made when the graph is exported, FP16 when the engine is built.
+    own = Precision.INT8 if precision == Precision.INT8 else Precision.FP32
+    graph = folder / f"rf{render_factor}-{own}-for-engines.onnx"
     if not graph.exists():
-        export_network(weights, render_factor, graph, target=Target.TENSORRT, say=say)
+        export_network(weights, render_factor, graph, precision=own, target=Target.TENSORRT, say=say)
     request = BuildRequest(precision=precision, backend=backend, batch=batch)
     plan = folder / f"rf{render_factor}-{backend}-{precision}.plan"
     return build_engine(graph, plan, request, overwrite=True, say=say).path

@@ -29,18 +29,22 @@ LEVELS = 255
 
 @dataclass(frozen=True)
 class PhotoDifference:
-    """One photograph. Chroma in levels of 255 over all S x S values of U and V; `de2000`: the mean at full size."""
+    """One photograph. Chroma in levels of 255 over all S x S values of U and V; `de2000`: the mean at full size.
+
+    `gain`: the slope of B's chroma on A's, 1 where saturation is kept; None where A's is gray.
+    """
 
     name: str
     mean: float
     p99: float
     worst: float
     de2000: float
+    gain: float | None
 
 
 @dataclass(frozen=True)
 class Difference:
-    """B against A on all photographs: `mean` and `de2000` are means over them, `p99` and `worst` over all values.
+    """B against A on all photographs: `mean` and `de2000` are means over them, the others are over all values.
 
     Chroma is compared before saturation; dE2000 after rendering, at A's own `saturation`.
     """
@@ -60,6 +64,7 @@ class Difference:
     p99: float
     worst: float
     de2000: float
+    gain: float | None
     per_photo: tuple[PhotoDifference, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -108,16 +113,24 @@ def compare_artifacts(
         saturation = a.contract.saturation
         rows: list[PhotoDifference] = []
         spread = _Spread()
+        products = squares = 0.0
         for name, original in read_rgb_photos(photos or shipped_photos(), on_skip):
             square = a.see(original)
             chromas = [_guess(one, path, square, name) for one, path in ((a, first), (b, second))]
             rgb_a, rgb_b = (a.render(square, chroma, saturation) for chroma in chromas)
             errors = LEVELS * np.abs(chromas[0] - chromas[1])
             spread.add(errors)
+            product, square_sum = _products(*chromas)
+            products, squares = products + product, squares + square_sum
             _, de2000 = lab_errors(rgb_a, rgb_b)
             rows.append(
                 PhotoDifference(
-                    name, float(errors.mean()), float(np.quantile(errors, 0.99)), float(errors.max()), de2000
+                    name,
+                    float(errors.mean()),
+                    float(np.quantile(errors, 0.99)),
+                    float(errors.max()),
+                    de2000,
+                    product / square_sum if square_sum else None,
                 )
             )
             on_photo(Seen(name, rgb_a, rgb_b, *chromas))
@@ -137,6 +150,7 @@ def compare_artifacts(
             p99=spread.quantile(0.99),
             worst=max(row.worst for row in rows),
             de2000=statistics.fmean(row.de2000 for row in rows),
+            gain=products / squares if squares else None,
             per_photo=tuple(rows),
         )
 
@@ -183,6 +197,12 @@ def _guess(colorizer: Colorizer, path: Path, square: Square, name: str) -> NDArr
             "with FP16 this is an overflow: export or build it again, FP32 works everywhere"
         )
     return chroma
+
+
+def _products(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the sums of A's chroma times B's, and times itself: their quotient is the gain."""
+    wide = a.astype(np.float64)
+    return float((wide * b).sum()), float((wide * wide).sum())
 
 
 class _Spread:

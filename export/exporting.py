@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from colorrt.atomic import atomic_path
+from colorrt.calibration.quantizing import Quantized, to_int8
 from colorrt.contract import UNIT, AttentionForm, Contract, Parity, Precision, Target, check_render_factor
 from colorrt.errors import ExportError, UsageError
 from colorrt.export.attention import attention_as, check_target, choose_form
@@ -25,6 +26,8 @@ from colorrt.runtime.shipped import shipped_weights
 
 # Sizes at which a graph of free size is compared: an odd render factor and the usual one.
 FREE_FACTORS = (9, 16)
+# And those that INT8 is calibrated and checked at: other sizes reach other values.
+INT8_FACTORS = (16, 24, 9)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ def export_network(
     target: str = Target.CPU,
     attention: str | None = None,
     photos: Path | None = None,
+    calibrate: Path | None = None,
     overwrite: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Exported:
@@ -51,21 +55,16 @@ def export_network(
 
     `weights`: .pth, .pt or .safetensors; None takes those that ship. `render_factor`: 1..64, or None for a graph
     of any size, or of the one that the network is made for. `output`: by default `default_name` in the current folder.
-    `precision`: "fp32" or "fp16", which is for GPUs. `target`: "cpu" or "tensorrt", what the artifact is to run on; it
-    chooses the form of attention unless `attention` ("plain", "tiled", "heads") does. `photos`: a folder to compare on
-    instead of the photographs that ship. `say` is told each step before it starts.
+    `precision`: "fp32", "fp16", which is for GPUs, or "int8". `target`: "cpu" or "tensorrt", what the artifact is to
+    run on; it chooses the form of attention unless `attention` ("plain", "tiled", "heads") does, and the form of INT8.
+    `photos`: a folder to compare on instead of the photographs that ship. `calibrate`: a folder to measure the ranges
+    of INT8 on instead of those, aged. `say` is told each step before it starts.
 
     Raises WeightsError, ExportError, or UsageError (existing output, a render factor that is impossible or that the
     network cannot take, too few photos, unknown precision, target or attention).
     No file is left behind on failure.
     """
-    if render_factor is not None:
-        try:
-            check_render_factor(render_factor)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
-    check_precision(precision)
-    check_target(target, attention)
+    _check_options(render_factor, precision, target, attention, calibrate)
     network = load_network(weights or shipped_weights())
     if weights is None:
         say(f"reading {network.model}, the shipped weights")
@@ -106,11 +105,29 @@ def export_network(
     if precision == Precision.FP16:
         half = to_half(model, [luma for lumas in squares.values() for luma in lumas], say=say)
         model, contract = half.model, replace(contract, precision=Precision.FP16, precision_parity=half.parity)
+    elif precision == Precision.INT8:
+        sizes = [UNIT * factor for factor in (INT8_FACTORS if render_factor is None else factors)]
+        made = to_int8(model, sizes, target=target, folder=calibrate, check_with=photos, say=say)
+        model, contract = made.model, describe_int8(contract, made)
     stamp(model, contract)
     check_space(path, model.ByteSize())
     with atomic_path(path, ExportError) as part:
         part.write_bytes(model.SerializeToString())
     return Exported(path, contract)
+
+
+def _check_options(
+    render_factor: int | None, precision: str, target: str, attention: str | None, calibrate: Path | None
+) -> None:
+    if render_factor is not None:
+        try:
+            check_render_factor(render_factor)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+    check_precision(precision)
+    check_target(target, attention)
+    if calibrate is not None and precision != Precision.INT8:
+        raise UsageError(f"--calibrate is for INT8 alone, and this is {precision.upper()}; add --precision int8")
 
 
 def check_size(family: Family, render_factor: int | None) -> None:
@@ -142,6 +159,11 @@ def describe(network: Network, render_factor: int | None, form: str | None, pari
         producer=f"colorrt {version('colorrt')}",
         parity=parity,
     )
+
+
+def describe_int8(contract: Contract, made: Quantized) -> Contract:
+    """Write the contract of an INT8 graph from that of the FP32 graph that it was made of."""
+    return replace(contract, precision=Precision.INT8, precision_parity=made.parity, calibration=made.calibration)
 
 
 def default_name(model: str, render_factor: int | None, precision: str = Precision.FP32) -> str:

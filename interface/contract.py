@@ -48,6 +48,7 @@ class Precision(StrEnum):
 
     FP32 = "fp32"
     FP16 = "fp16"
+    INT8 = "int8"
 
 
 class Device(StrEnum):
@@ -118,6 +119,30 @@ class Parity:
     """Mean absolute difference."""
     worst: float
     """Largest absolute difference."""
+    p99: float | None = None
+    """The difference that 99% of all values stay below; None: files of older versions do not tell."""
+    gain: float | None = None
+    """Slope of the artifact's chroma on the other's: 1 keeps saturation. None: not told, or all chroma is gray."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How an INT8 graph was made."""
+
+    target: str
+    """A `Target`: unsigned values with zero points for "cpu", signed ones without for "tensorrt"."""
+    ranges: str
+    """How ranges were taken: "percentile 99.99"."""
+    photos: int
+    """Squares of luma that they were measured on."""
+    source: str
+    """Whose photographs those were: "shipped photographs, aged", or the name of a folder."""
+    layers: int
+    """Convolutions in INT8."""
+    kept: tuple[str, ...]
+    """Names of those in FP32."""
+    worst_photo: str
+    """The photograph with the largest mean difference from FP32, among those of the parity."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +192,8 @@ class Contract:
     """Of a graph or engine of lower precision against the FP32 graph that it was made from."""
     engine: Engine | None = None
     """None: an ONNX graph."""
+    calibration: Calibration | None = None
+    """Of an INT8 graph, and of an engine made of one."""
 
     @property
     def size(self) -> int | None:
@@ -210,6 +237,7 @@ class Contract:
         for name in ("parity", "precision_parity"):
             values[name] = _parity(name, table.get(name))
         values["engine"] = _engine(table.get("engine"))
+        values["calibration"] = _calibration(table.get("calibration"))
         return cls(**values)
 
 
@@ -225,6 +253,17 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "producer": (str,),
 }
 _PARITY_KINDS: dict[str, tuple[type, ...]] = {"photos": (int,), "mean": (int, float), "worst": (int, float)}
+# What files of older versions do not have.
+_PARITY_EXTRAS: dict[str, tuple[type, ...]] = {"p99": (int, float, type(None)), "gain": (int, float, type(None))}
+_CALIBRATION_KINDS: dict[str, tuple[type, ...]] = {
+    "target": (str,),
+    "ranges": (str,),
+    "photos": (int,),
+    "source": (str,),
+    "layers": (int,),
+    "kept": (list,),
+    "worst_photo": (str,),
+}
 _ENGINE_KINDS: dict[str, tuple[type, ...]] = {
     "flavor": (str,),
     "version": (str,),
@@ -250,7 +289,19 @@ def _parity(name: str, table: Any) -> Parity | None:
         return None
     if not isinstance(table, dict):
         raise _damaged(f"{name} is {_brief(table)}")
-    return Parity(**_fields(table, _PARITY_KINDS))
+    extras = {key: table.get(key) for key in _PARITY_EXTRAS}
+    return Parity(**_fields(table, _PARITY_KINDS), **_fields(extras, _PARITY_EXTRAS))
+
+
+def _calibration(table: Any) -> Calibration | None:
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        raise _damaged(f"calibration is {_brief(table)}")
+    values = _fields(table, _CALIBRATION_KINDS)
+    if not all(isinstance(name, str) for name in values["kept"]):
+        raise _damaged(f"kept is {_brief(values['kept'])}")
+    return Calibration(**{**values, "kept": tuple(values["kept"])})
 
 
 def _engine(table: Any) -> Engine | None:

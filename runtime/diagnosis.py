@@ -130,7 +130,10 @@ def advise(found: Diagnosis) -> list[str]:
 
 def _tensorrt(found: Diagnosis) -> str:
     if found.jetpack is not None:
-        return "sudo apt install nvidia-jetpack, and a virtual environment with --system-site-packages"
+        return (
+            "sudo apt install nvidia-jetpack, and a virtual environment with --system-site-packages (JetPack 6 has "
+            "TensorRT 10; TensorRT 11.4 runs on JetPack 7.2.2 and later)"
+        )
     return "pip install 'colorrt[trt]', or 'colorrt[rtx]' for TensorRT for RTX on RTX cards"
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorrt.atomic import in_one_line, printable, remove_parts, telling_moves
+from colorrt.contract import Precision
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.history import History, Journals, Skip
@@ -113,7 +114,7 @@ def make_making(colorizer: Colorizer, settings: Settings) -> Making:
     """Return what decides how the results of these settings look."""
     contract = colorizer.contract
     return Making(
-        contract.model,
+        contract.model if contract.precision == Precision.FP32 else f"{contract.model} {contract.precision}",
         contract.weights_sha256,
         colorizer.render_factor,
         colorizer.choose_saturation(settings.saturation),

@@ -26,6 +26,7 @@ def main() -> int:
     run: dict[str, Callable[[argparse.Namespace], None]] = {}
     for name, add, call in (
         ("speed", _add_speed, _speed),
+        ("cpu", _add_cpu, _cpu),
         ("peers", _add_peers, _peers),
         ("gpu", _add_gpu, _gpu),
         ("jpeg", _add_jpeg, _jpeg),
@@ -71,6 +72,37 @@ def _memory(arguments: argparse.Namespace) -> None:
     rows = list(measure_kinds(arguments.kinds or KINDS, arguments.width, arguments.height, print))
     print("\n".join(memory_lines(rows)))
     _write(arguments.json, {"kinds": as_json(rows)})
+
+
+def _add_cpu(commands: Any) -> None:
+    cpu = commands.add_parser(
+        "cpu", help="ONNX Runtime, OpenVINO and PyTorch on the CPU, FP32, BF16 and INT8, in turns"
+    )
+    cpu.add_argument("weights", nargs="?", type=Path, help="a checkpoint; the shipped weights if not given")
+    cpu.add_argument("--render-factor", type=int, default=16)
+    cpu.add_argument("--threads", type=int, default=2)
+    cpu.add_argument("--rounds", type=int, default=30)
+    cpu.add_argument("--compiled", action="store_true", help="torch.compile too; it takes minutes")
+    cpu.add_argument("--json", type=Path, help="write the figures here")
+
+
+def _cpu(arguments: argparse.Namespace) -> None:
+    from colorrt.runtime.shipped import shipped_weights
+    from studies.cpu import compare_cpu, cpu_lines
+
+    check_render_factor(arguments.render_factor)
+    report = compare_cpu(
+        arguments.weights or shipped_weights(),
+        arguments.render_factor,
+        arguments.threads,
+        arguments.rounds,
+        compiled=arguments.compiled,
+    )
+    for line in cpu_lines(report):
+        print(line)
+    if arguments.json is not None:
+        with atomic_path(arguments.json, UsageError) as part:
+            part.write_text(json.dumps(report.as_json(), indent=1) + "\n", encoding="utf-8")
 
 
 def _add_film(commands: Any) -> None:

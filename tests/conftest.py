@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).resolve().parent
 # Their tests need PyTorch; those of packaging build the package and install it.
-NOT_LIGHT = ("bench", "evaluation", "export", "models", "studies", "docs/test_packaging.py", "training")
+NOT_LIGHT = ("bench", "calibration", "evaluation", "export", "models", "studies", "docs/test_packaging.py", "training")
 SHARED = TESTS.parents[1] / "shared"
 
 # Test modules of import mode importlib cannot import helpers that lie beside them by name.

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from colorrt.contract import LUMA_OF_RGB, U_SCALE, V_SCALE
-
-# Chances of each change. The first four are those of the first training of `lite`.
-GAMMA, FADE, SOFT, GRAIN = 0.5, 0.4, 0.4, 0.4
-CONTRAST, JPEG, VIGNETTE = 0.3, 0.2, 0.2
+from colorrt.photos.aging import CONTRAST, FADE, GAMMA, GRAIN, JPEG, SOFT, VIGNETTE, through_jpeg
 
 
 def split(pictures: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,7 +52,7 @@ def age(luma: Tensor, generator: torch.Generator) -> Tensor:
     aged = torch.where(draw.chance(GRAIN), aged + grain, aged).clamp(0.0, 1.0)
     blocky, qualities = draw.chance(JPEG).flatten(), draw.uniform(15.0, 70.0).flatten()
     for index in torch.nonzero(blocky).flatten().tolist():
-        aged[index, 0] = _through_jpeg(aged[index, 0], int(qualities[index]))
+        aged[index, 0] = torch.from_numpy(through_jpeg(aged[index, 0].numpy(), int(qualities[index])))
     return aged
 
 
@@ -93,10 +87,3 @@ def _vignette(size: int, draw: _Draw) -> Tensor:
     across = torch.linspace(-1, 1, size)
     x, y = across - draw.uniform(-0.3, 0.3), across[:, None] - draw.uniform(-0.3, 0.3)
     return 1 - draw.uniform(0.15, 0.65) * ((x.square() + y.square()) / 2).clamp(0, 1)
-
-
-def _through_jpeg(plane: Tensor, quality: int) -> Tensor:
-    """Write a plane (H x W, 0..1) as JPEG and read it back."""
-    encoded = io.BytesIO()
-    Image.fromarray(np.rint(plane.numpy() * 255).astype(np.uint8)).save(encoded, "JPEG", quality=quality)
-    return torch.from_numpy(np.array(Image.open(encoded))).float() / 255

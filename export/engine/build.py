@@ -12,11 +12,11 @@ from pathlib import Path
 import onnx
 
 from colorrt.atomic import atomic_path
-from colorrt.contract import UNIT, Contract, Precision
+from colorrt.contract import UNIT, Contract, EngineFlavor, Precision
 from colorrt.errors import ExportError
 from colorrt.export.engine.builder import EngineBuilder, Tuning
 from colorrt.export.engine.memory import Need, estimate_need, warn_of_memory
-from colorrt.export.engine.proof import check_layers, network_layers, pad_contract
+from colorrt.export.engine.proof import check_int8_layers, check_layers, network_layers, pad_contract
 from colorrt.export.engine.request import (
     MEGABYTE,
     BuildRequest,
@@ -71,7 +71,7 @@ def build_engine(
     builder or a check refuses) and passes KeyboardInterrupt on. No file is left behind on failure.
     """
     task = prepare(source, request or BuildRequest())
-    path = output or Path(default_name(task.source, task.request.precision))
+    path = output or Path(default_name(task.source, task.precision))
     check_output(path, task.request.tuning, overwrite=overwrite)
     lumas = parity_lumas(UNIT * task.factors.tuned, photos)
     say(f"reading {task.source.contract.model} from {task.source.path.name}")
@@ -87,6 +87,8 @@ def build_engine(
         fp32_convolutions = sum(
             counts.get(operator, {}).get(Precision.FP32, 0) for operator in ("Conv", "ConvTranspose")
         )
+    if contract.precision == Precision.INT8 and task.flavor.name == EngineFlavor.TENSORRT_RTX:
+        say(f"{task.flavor.title} documents INT8 for weights alone and promises no speed; fp16 suits it better")
     data = graph.SerializeToString()
     del graph
     check_space(path, len(data))
@@ -96,6 +98,8 @@ def build_engine(
         raise ExportError(f"{task.source.path}: {error}") from error
     if contract.precision == Precision.FP16:
         check_layers(network_layers(builder.network), fp32_convolutions, "network")
+    if contract.calibration is not None:
+        check_int8_layers(network_layers(builder.network), contract.calibration.layers)
     need = estimate_need(builder.network, task.shapes[-1], len(data))
     for sentence in (_announce(task, need), *_warn_of_turing(task.capabilities), *warn_of_memory(need, task.gpu)):
         say(sentence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from colorrt.errors import ExportError
 from colorrt.export.engine.messages import forget, logger, reason
 from colorrt.export.engine.target import Shape
 from colorrt.export.precision.fp16 import MEAN_BOUND
-from colorrt.export.precision.parity import LEVELS, Answer, check_finite
+from colorrt.export.precision.parity import Answer, Comparison, check_finite
 from colorrt.runtime.sessions.flavors import Flavor
 
 ROOM = 256
@@ -39,21 +39,34 @@ class Layers:
     single: tuple[str, ...]
     other: int = 0
     """Of another type, or of one that is not told."""
+    int8: tuple[str, ...] = ()
+    """Of a parsed network: those whose input and weights come straight from INT8; they are in no other list."""
 
 
 def network_layers(network: Any) -> Layers:
-    """Sort the convolutions of a parsed TensorRT network by type: in strongly typed ones it is that of the engine."""
-    found: dict[str, list[str]] = {"HALF": [], "FLOAT": []}
+    """Sort the convolutions of a parsed TensorRT network by type: in strongly typed ones it is that of the engine.
+
+    One that reads INT8 through a dequantization is an INT8 convolution: TensorRT takes the two together.
+    """
+    found: dict[str, list[str]] = {"HALF": [], "FLOAT": [], "INT8": []}
     other = 0
-    for index in range(network.num_layers):
-        layer = network.get_layer(index)
+    layers = [network.get_layer(index) for index in range(network.num_layers)]
+    widened = {
+        layer.get_output(0).name
+        for layer in layers
+        if layer.type.name == "DEQUANTIZE" and layer.get_input(0).dtype.name == "INT8"
+    }
+    for layer in layers:
         if layer.type.name in CONVOLUTIONS:
             kind = layer.get_input(0).dtype.name
-            if kind in found:
+            inputs = (layer.get_input(place) for place in range(2))
+            if widened and all(one is not None and one.name in widened for one in inputs):
+                found["INT8"].append(layer.name)
+            elif kind in found:
                 found[kind].append(layer.name)
             else:
                 other += 1
-    return Layers(tuple(found["HALF"]), tuple(found["FLOAT"]), other)
+    return Layers(tuple(found["HALF"]), tuple(found["FLOAT"]), other, tuple(found["INT8"]))
 
 
 def inspect_plan(flavor: Flavor, plan: bytes, shape: Shape) -> Layers | None:
@@ -117,6 +130,16 @@ def check_layers(found: Layers, fp32_convolutions: int, where: str) -> None:
         )
 
 
+def check_int8_layers(found: Layers, wanted: int) -> None:
+    """Raise ExportError unless a parsed network has as many INT8 convolutions as its contract says."""
+    if len(found.int8) != wanted:
+        raise ExportError(
+            f"the network holds {len(found.int8)} INT8 convolutions and its contract says {wanted}, so TensorRT would "
+            "not build what the file claims to be; nothing was written, export it again with --precision int8 "
+            "--target tensorrt"
+        )
+
+
 def compare_engine(engine: Answer, truth: Answer, lumas: Sequence[NDArray[np.float32]], most: int) -> Parity:
     """Run an engine and its ONNX graph on `lumas` (S x S float32, 0..1), one by one and, up to `most`, together.
 
@@ -125,7 +148,7 @@ def compare_engine(engine: Answer, truth: Answer, lumas: Sequence[NDArray[np.flo
     """
     together = [luma for luma in lumas if luma.shape == lumas[0].shape][:most]
     batch = engine(np.stack(together)[:, None])
-    means, worsts = [], []
+    comparison = Comparison()
     for luma in lumas:
         square = luma[None, None]
         wanted = truth(square)
@@ -134,10 +157,8 @@ def compare_engine(engine: Answer, truth: Answer, lumas: Sequence[NDArray[np.flo
         if place is not None:
             answers.append(batch[place : place + 1])
         for answer in answers:
-            difference = np.abs(answer - wanted) * LEVELS
-            means.append(float(difference.mean(dtype=np.float64)))
-            worsts.append(float(difference.max()))
-    parity = Parity(len(lumas), float(np.mean(means)), float(np.max(worsts)))
+            comparison.add(answer, wanted)
+    parity = replace(comparison.parity(), photos=len(lumas))
     check_finite(parity, "engine")
     if parity.mean > MEAN_BOUND:
         raise ExportError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from colorrt.contract import NOT_YET_RUN, Contract, Engine, Precision
+from colorrt.contract import NOT_YET_RUN, Contract, Engine, Precision, Target
 from colorrt.errors import ArtifactError, ExportError, UsageError
 from colorrt.export.engine.builder import Tuning
 from colorrt.export.engine.target import (
@@ -16,6 +16,7 @@ from colorrt.export.engine.target import (
     Range,
     Shape,
     find_capabilities,
+    has_target,
     parse_factors,
     parse_range,
     square_shapes,
@@ -35,8 +36,8 @@ MEGABYTE = 1e6
 class BuildRequest:
     """What is to be built."""
 
-    precision: str = Precision.FP16
-    """A `Precision`: "fp16" or "fp32"."""
+    precision: str | None = None
+    """A `Precision`; None: "int8" of a graph that is INT8 already, else "fp16"."""
     backend: str | None = None
     """Flavor of TensorRT: "tensorrt" or "tensorrt_rtx"; None takes the first of them that is installed."""
     batch: str = "1"
@@ -61,6 +62,11 @@ class BuildTask:
     capabilities: tuple[str, ...]
 
     @property
+    def precision(self) -> str:
+        """What was ordered, or what follows from the graph."""
+        return choose_precision(self.request.precision, self.source)
+
+    @property
     def shapes(self) -> tuple[Shape, Shape, Shape]:
         """The least, the tuned and the largest shape of luma."""
         return square_shapes(self.batch, self.factors)
@@ -72,6 +78,8 @@ class BuildTask:
             return False
         if self.capabilities:
             return self.gpu.capability in self.capabilities
+        if not has_target(self.flavor.module, self.gpu.capability):
+            return False
         return parse_version(self.gpu.capability) >= parse_version(LEAST_RTX_CAPABILITY)
 
 
@@ -81,21 +89,40 @@ def prepare(source: Path | None, request: BuildRequest) -> BuildTask:
     `source`: None takes the artifact that ships. Raises UsageError, ArtifactError or BackendError when it is not
     possible.
     """
-    check_precision(request.precision)
+    if request.precision is not None:
+        check_precision(request.precision)
     artifact = read_artifact(source or shipped_artifact())
-    _check_source(artifact, request.precision)
+    precision = choose_precision(request.precision, artifact)
+    _check_source(artifact, precision)
     batch = parse_range(request.batch, "--batch", MOST_PICTURES)
     factors = parse_factors(request.render_factors, artifact.contract)
     flavor = find_flavor(request.backend)
     gpu = find_gpu()
-    capabilities = find_capabilities(request.capabilities, flavor, gpu, request.precision)
+    capabilities = find_capabilities(request.capabilities, flavor, gpu, precision)
     return BuildTask(artifact, request, flavor, gpu, batch, factors, capabilities)
+
+
+def choose_precision(asked: str | None, source: Artifact) -> str:
+    """Return the precision that is asked for; else INT8 for a graph that is INT8, and FP16 for any other."""
+    return asked or (Precision.INT8 if source.contract.precision == Precision.INT8 else Precision.FP16)
 
 
 def _check_source(artifact: Artifact, precision: str) -> None:
     path, own = artifact.path, artifact.contract.precision
     if artifact.kind is Kind.ENGINE:
         raise ArtifactError(f"{path}: this is an engine already; give the ONNX file that it was built from")
+    if precision == Precision.INT8:
+        calibration = artifact.contract.calibration
+        if calibration is None:
+            raise UsageError(
+                f"{path}: this graph is {own.upper()}, and INT8 engines are built from INT8 graphs; make one with "
+                "'colorrt export --precision int8 --target tensorrt'"
+            )
+        if calibration.target != Target.TENSORRT:
+            raise UsageError(
+                f"{path}: this graph is INT8 for the CPU, with zero points, which TensorRT does not take; make another "
+                "with 'colorrt export --precision int8 --target tensorrt'"
+            )
     if own not in (Precision.FP32, precision):
         raise UsageError(
             f"{path}: this graph is {own.upper()}, and {precision.upper()} is made from the FP32 one; "
@@ -148,7 +175,7 @@ def describe(task: BuildTask) -> Contract:
     sizes = None if task.factors.fixed else (task.factors.least, task.factors.tuned, task.factors.largest)
     return replace(
         task.source.contract,
-        precision=task.request.precision,
+        precision=task.precision,
         render_factor=task.factors.least if task.factors.fixed else None,
         batch=(task.batch.least, task.batch.largest),
         producer=f"colorrt {version('colorrt')}",

@@ -16,6 +16,8 @@ TURING = "7.5"
 # Render factors of an engine of any size when none are asked for.
 FREE_FACTORS = (8, 16, 24)
 MOST_PICTURES = 256
+DATA_CENTER = {"9.0": "Hopper", "10.0": "Blackwell of data centers"}
+"""Capabilities that TensorRT for RTX has no target for."""
 EXAMPLES = {"--render-factors": "8:16:24"}
 
 Shape = tuple[int, int, int, int]
@@ -82,6 +84,11 @@ def find_capabilities(wanted: tuple[str, ...], flavor: Flavor, gpu: Gpu | None, 
     if not hasattr(flavor.module, "ComputeCapability"):
         return _of_this_machine(wanted, flavor, gpu)
     known = known_capabilities(flavor.module)
+    if not wanted and gpu is not None and not has_target(flavor.module, gpu.capability):
+        raise BackendError(
+            f"{flavor.title} has no target for the {gpu.name} here ({name_capability(gpu.capability)}): it builds for "
+            f"{', '.join(known)}; use --backend tensorrt, or name another GPU's with --capability"
+        )
     found = set()
     for one in wanted:
         if one == ALL:
@@ -91,7 +98,8 @@ def find_capabilities(wanted: tuple[str, ...], flavor: Flavor, gpu: Gpu | None, 
             found.add(one)
         else:
             raise UsageError(
-                f"--capability {one}: {flavor.title} builds for {', '.join(known)}; name some of them, or {ALL}"
+                f"--capability {name_capability(one)}: {flavor.title} builds for {', '.join(known)}; name some of "
+                f"them, or {ALL}; for others, use --backend tensorrt on the machine with the GPU"
             )
     return tuple(each for each in known if each in found)
 
@@ -101,6 +109,18 @@ def known_capabilities(module: ModuleType) -> tuple[str, ...]:
     names = (re.fullmatch(r"SM(\d+)(\d)", name) for name in module.ComputeCapability.__members__)
     pairs = sorted((int(name.group(1)), int(name.group(2))) for name in names if name is not None)
     return tuple(f"{major}.{minor}" for major, minor in pairs)
+
+
+def has_target(module: ModuleType, capability: str) -> bool:
+    """Whether the builder of `module` builds for GPUs of `capability`; True where it builds for what it finds."""
+    if not hasattr(module, "ComputeCapability"):
+        return True
+    return capability not in DATA_CENTER or capability in known_capabilities(module)
+
+
+def name_capability(capability: str) -> str:
+    """Return a compute capability with the name of its data center GPUs: "9.0, Hopper"."""
+    return f"{capability}, {DATA_CENTER[capability]}" if capability in DATA_CENTER else capability
 
 
 def _of_this_machine(wanted: tuple[str, ...], flavor: Flavor, gpu: Gpu | None) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def try_plan(
     part.write_bytes(restamp(plan, contract, contract))
     if not task.runs_here:
         where = "no GPU here" if task.gpu is None else f"the {task.gpu.name} here is not among its GPUs"
-        checked = "the types of its layers were checked, and " if contract.precision == Precision.FP16 else ""
+        checked = "the types of its layers were checked, and " if contract.precision != Precision.FP32 else ""
         say(f"{where}: {checked}the engine is {NOT_YET_RUN}")
         return contract
     assert task.gpu is not None

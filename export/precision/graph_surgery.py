@@ -83,7 +83,7 @@ def to_fp16(model: onnx.ModelProto, blocked: Collection[str]) -> onnx.ModelProto
     del graph.value_info[:]
     _merge_casts(graph, known)
     _drop_idle_casts(graph, known)
-    _sort(graph)
+    sort_nodes(graph)
     return half
 
 
@@ -161,7 +161,7 @@ def _drop_idle_casts(graph: onnx.GraphProto, known: Collection[str]) -> None:
         graph.node.remove(node)
 
 
-def _sort(graph: onnx.GraphProto) -> None:
+def sort_nodes(graph: onnx.GraphProto) -> None:
     """Order the nodes so that each comes after those whose results it reads, and else as they were."""
     producers = {output: index for index, node in enumerate(graph.node) for output in node.output}
     nodes = list(graph.node)

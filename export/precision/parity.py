@@ -20,20 +20,48 @@ Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Luma (N x 1 x S x S float32, 0..1) to chroma (N x 2 x S x S float32)."""
 
 
+class Comparison:
+    """Differences between two chromas, photograph after photograph."""
+
+    def __init__(self) -> None:
+        self._means: list[float] = []
+        self._errors: list[NDArray[np.float32]] = []
+        self._product = self._square = 0.0
+
+    def add(self, found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+        """Take the chroma (N x 2 x S x S float32) of one photograph. Returns its mean difference in levels of 255."""
+        # Where both are infinite, the difference is not a number, and numpy would warn of it.
+        with np.errstate(invalid="ignore", over="ignore"):
+            error = np.abs(found - wanted) * LEVELS
+            self._product += float((found.astype(np.float64) * wanted).sum())
+            self._square += float((wanted.astype(np.float64) ** 2).sum())
+            mean = float(error.mean(dtype=np.float64))
+        self._errors.append(error.ravel())
+        self._means.append(mean)
+        return mean
+
+    def parity(self) -> Parity:
+        """Return what was found so far: `mean` over photographs, `p99` and `worst` over all values, and the gain.
+
+        The gain is the slope of the regression of `found` on `wanted` through zero. Not a number where one of them is.
+        """
+        with np.errstate(invalid="ignore"):
+            errors = np.concatenate(self._errors)
+            p99 = float(np.quantile(errors, 0.99))
+        gain = self._product / self._square if self._square else None
+        return Parity(len(self._means), float(np.mean(self._means)), float(errors.max()), p99, gain)
+
+
 def compare(answer: Answer, truth: Answer, lumas: Sequence[NDArray[np.float32]]) -> Parity:
     """Ask both for the chroma of each of `lumas` (S x S float32, 0..1; the sizes may differ), one at a time.
 
     Returns the differences in levels of 255: not a number where one of them answers so.
     """
-    means, worsts = [], []
+    comparison = Comparison()
     for luma in lumas:
         square = luma[None, None]
-        # Where both are infinite, the difference is not a number, and numpy would warn of it.
-        with np.errstate(invalid="ignore"):
-            difference = np.abs(answer(square) - truth(square)) * LEVELS
-        means.append(difference.mean(dtype=np.float64))
-        worsts.append(difference.max())
-    return Parity(len(lumas), float(np.mean(means)), float(np.max(worsts)))
+        comparison.add(answer(square), truth(square))
+    return comparison.parity()
 
 
 def compare_models(

@@ -11,7 +11,7 @@ import typer
 
 from colorrt.cli.app import INSPECT, command, say_table
 from colorrt.cli.options import AsJsonOption
-from colorrt.contract import Engine, Parity, Precision
+from colorrt.contract import Calibration, Engine, Parity, Precision
 
 
 @command(INSPECT, "colorrt info artistic-rf35.onnx", "colorrt info fp16.plan --json")
@@ -50,6 +50,7 @@ def info(
                 if contract.precision == Precision.FP32
                 else [("parity with FP32", _parity(contract.precision_parity))]
             ),
+            *_calibration_rows(contract.calibration),
             *rows,
             ("weights", f"sha256 {contract.weights_sha256}"),
             ("opset", str(contract.opset)),
@@ -61,7 +62,20 @@ def info(
 def _parity(parity: Parity | None) -> str:
     if parity is None:
         return "not measured"
-    return f"{parity.mean:.1e} mean, {parity.worst:.1e} worst, levels of 255, {parity.photos} photos"
+    p99 = "" if parity.p99 is None else f", {parity.p99:.1e} p99"
+    gain = "" if parity.gain is None else f"; gain {parity.gain:.4f}"
+    return f"{parity.mean:.1e} mean{p99}, {parity.worst:.1e} worst, levels of 255, {parity.photos} photos{gain}"
+
+
+def _calibration_rows(found: Calibration | None) -> list[tuple[str, str]]:
+    if found is None:
+        return []
+    return [
+        ("calibrated", f"{found.ranges} on {found.photos} squares ({found.source}), for {found.target}"),
+        ("layers in INT8", str(found.layers)),
+        ("layers in FP32", ", ".join(found.kept) or "none"),
+        ("farthest from FP32", found.worst_photo),
+    ]
 
 
 def _engine_rows(engine: Engine) -> list[tuple[str, str]]:

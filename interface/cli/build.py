@@ -30,8 +30,14 @@ def build(
         typer.Argument(help="An ONNX file from 'colorrt export'.", metavar="ONNX", show_default="the shipped model"),
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="fp16 is made from an fp32 graph.", rich_help_panel=ENGINE)
-    ] = Precision.FP16,
+        Precision | None,
+        typer.Option(
+            help="fp16 is made from an fp32 graph; int8 takes one from 'colorrt export --precision int8 --target "
+            "tensorrt'.",
+            show_default="int8 for an int8 graph, else fp16",
+            rich_help_panel=ENGINE,
+        ),
+    ] = None,
     backend: Annotated[
         EngineFlavor | None,
         typer.Option(
@@ -142,7 +148,14 @@ def _summary(contract: Contract) -> str:
     engine = contract.engine
     assert engine is not None
     parity = contract.precision_parity
-    differs = "" if parity is None else f", FP16 differs from FP32 by {parity.mean:.2f} levels of 255 on average"
+    differs = (
+        ""
+        if parity is None
+        else (
+            f", which differs from FP32 by {parity.mean:.2f} levels of 255 on average"
+            + ("" if parity.gain is None else f", gain {parity.gain:.3f}")
+        )
+    )
     return f"{contract.model}, {contract.precision.upper()}{differs}; {engine.proof}"
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from colorrt.cli.app import MAKE, command, needs, say
 from colorrt.contract import AttentionForm, Precision, Target
+
+if TYPE_CHECKING:
+    from colorrt.contract import Parity
 
 
 @command(
@@ -16,6 +19,7 @@ from colorrt.contract import AttentionForm, Precision, Target
     "colorrt export ColorizeArtistic_gen.pth --render-factor 35 -o artistic-rf35.onnx",
     "colorrt export ColorizeArtistic_gen.pth --render-factor 35 --target tensorrt",
     "colorrt export --render-factor 16",
+    "colorrt export --precision int8 --calibrate photos/ -o lite-int8.onnx",
 )
 def export(
     weights: Annotated[
@@ -33,10 +37,14 @@ def export(
         ),
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="fp16 is for GPUs, and slower on CPUs; it is compared with fp32 on photographs.")
+        Precision,
+        typer.Option(
+            help="fp16 is for GPUs, and slower on CPUs; int8 is the fastest on CPUs. Both are compared with fp32 on "
+            "photographs."
+        ),
     ] = Precision.FP32,
     target: Annotated[
-        Target, typer.Option(help="What the file is to run on; this chooses the form of attention.")
+        Target, typer.Option(help="What the file is to run on; this chooses the form of attention and of int8.")
     ] = Target.CPU,
     attention: Annotated[
         AttentionForm | None,
@@ -56,6 +64,15 @@ def export(
             help="Folder with photographs (at least four) to compare with PyTorch on.",
             metavar="FOLDER",
             show_default="the shipped photographs",
+        ),
+    ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder or .tar with photographs to measure the ranges of int8 on; pictures like those that will be "
+            "colored are best.",
+            metavar="PHOTOS",
+            show_default="the shipped photographs, aged",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
@@ -79,6 +96,7 @@ def export(
         target=target,
         attention=attention,
         photos=photos,
+        calibrate=calibrate,
         overwrite=overwrite,
         say=say,
     )
@@ -86,10 +104,14 @@ def export(
     assert parity is not None
     size = exported.path.stat().st_size / 1e6
     lower = exported.contract.precision_parity
-    # Of an FP16 file, the difference from FP32 is a thousand times that of FP32 from PyTorch.
+    # Of a file of lower precision, the difference from FP32 is a thousand times that of FP32 from PyTorch.
     other, measured = ("PyTorch", parity) if lower is None else ("FP32", lower)
     say(
         f"{exported.path}: {exported.contract.model}, {size:.1f} MB; differs from {other} on {measured.photos} photos "
-        f"by {measured.mean:.1e} levels of 255 on average, {measured.worst:.1e} at most",
+        f"by {measured.mean:.1e} levels of 255 on average, {measured.worst:.1e} at most{_gain(lower)}",
         err=False,
     )
+
+
+def _gain(lower: Parity | None) -> str:
+    return "" if lower is None or lower.gain is None else f", gain {lower.gain:.3f}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from colorrt.contract import Device, Upsampling
+from colorrt.contract import Device, Precision, Upsampling
 
 MODEL = "Model and device"
 COLOR = "Color"
@@ -19,6 +19,15 @@ EngineOption = Annotated[
         help="Model file: ONNX from 'colorrt export', or an engine from 'colorrt build'.",
         metavar="FILE",
         show_default="the shipped model",
+        rich_help_panel=MODEL,
+    ),
+]
+ShippedPrecisionOption = Annotated[
+    Precision | None,
+    typer.Option(
+        help="Numbers of the shipped model: int8 is faster on CPUs, and within half a level of 255 of fp32.",
+        metavar="fp32|int8",
+        show_default="fp32",
         rich_help_panel=MODEL,
     ),
 ]

@@ -17,6 +17,7 @@ from colorrt.cli.options import (
     EngineOption,
     RenderFactorOption,
     SaturationOption,
+    ShippedPrecisionOption,
     ThreadsOption,
     UpsampleOption,
 )
@@ -25,7 +26,7 @@ from colorrt.cli.pipes import PIPE, Pipe, check_pipes, is_piped, open_pipe
 from colorrt.cli.places import check_files, make_output, output_of
 from colorrt.cli.progress import Progress
 from colorrt.cli.signals import exit_code, word
-from colorrt.contract import Device, FilmCodec, Steady, Upsampling
+from colorrt.contract import Device, FilmCodec, Precision, Steady, Upsampling
 
 if TYPE_CHECKING:
     from colorrt.runtime.colorizer import Colorizer
@@ -56,6 +57,7 @@ def run(
     ],
     engine: EngineOption = None,
     render_factor: RenderFactorOption = None,
+    precision: ShippedPrecisionOption = None,
     device: DeviceOption = Device.AUTO,
     threads: ThreadsOption = None,
     saturation: SaturationOption = None,
@@ -242,7 +244,13 @@ def run(
         written = Report(report, left_out)
         _prepare_kernels(pictures, quiet=quiet)
         colorizer = stack.enter_context(
-            Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample)
+            Colorizer(
+                _choose_engine(engine, precision),
+                render_factor=render_factor,
+                device=device,
+                threads=threads,
+                upsample=upsample,
+            )
         )
         colorizer.choose_saturation(saturation)
         if preview is not None:
@@ -254,9 +262,9 @@ def run(
             saturation, quality, overwrite, most_pixels, lossless_luma, not no_mark, credentials, recolor
         )
         if not quiet:
-            say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
-        films_too = _FilmWork(films, chosen)
-        interrupt = _color(colorizer, pictures, settings, films_too, written, pipe, quiet=quiet, verbose=verbose)
+            say(_describe(colorizer))
+        work = _FilmWork(films, chosen)
+        interrupt = _color(colorizer, pictures, settings, work, written, pipe, quiet=quiet, verbose=verbose)
     if interrupt is not None:
         raise _interrupted(interrupt, written.results, len(jobs))
     done = summarize(written.results, left_out, folder, quiet=quiet, err=output == PIPE)
@@ -314,6 +322,26 @@ def _interrupted(interrupt: KeyboardInterrupt, results: Sequence[Result], jobs: 
     counts = count_outcomes(results, jobs)
     say(f"{word(interrupt)}: {counts}; nothing is half-written; run the same command again to go on")
     return typer.Exit(exit_code(interrupt))
+
+
+def _choose_engine(engine: Path | None, precision: Precision | None) -> Path | None:
+    """Return the model file: the one that is named, or the shipped one of a precision."""
+    from colorrt.errors import UsageError
+    from colorrt.runtime.shipped import shipped_artifact
+
+    if precision is None:
+        return engine
+    if engine is not None:
+        raise UsageError(
+            f"--precision {precision} chooses among the models that ship, and --engine {engine} has its own; leave one "
+            "of them out"
+        )
+    return shipped_artifact(precision)
+
+
+def _describe(colorizer: Colorizer) -> str:
+    contract = colorizer.contract
+    return f"{contract.model} at render factor {colorizer.render_factor}, {contract.precision}, {colorizer.backend}"
 
 
 def _prepare_kernels(pictures: Sequence[Job], *, quiet: bool) -> None:

@@ -61,11 +61,11 @@ def verify(
     ] = None,
     json_file: JsonFileOption = None,
 ) -> None:
-    """Compare two models on real photographs: chroma error and dE2000.
+    """Compare two models on real photographs: chroma error, gain and dE2000.
 
     The two may differ in anything (FP32 and FP16, ONNX and engine, or the network) but must take squares of the same
     size. Chroma is compared as the network returns it, in levels of 255; dE2000 at full size, after rendering each
-    photograph with A's saturation.
+    photograph with A's saturation. Gain is the slope of B's chroma on A's: below 1, B is paler.
 
     Exit codes: 0 all compared and within --bound, 1 above it (or some photographs could not be read), 2 wrong usage,
     3 a model cannot be used or its output is not finite.
@@ -117,11 +117,12 @@ def _print(found: Difference) -> None:
         f"B  {found.b}: {found.model_b} {found.precision_b}, {found.backend_b}",
         f"render factor {found.render_factor}; chroma error: levels of 255; dE2000: at saturation {found.saturation:g}",
     ]
-    photos = [(row.name[-40:], row.mean, row.p99, row.worst, row.de2000) for row in found.per_photo]
-    photos.append(("all together", found.mean, found.p99, found.worst, found.de2000))
+    photos = [(row.name[-40:], row.mean, row.p99, row.worst, row.de2000, row.gain) for row in found.per_photo]
+    photos.append(("all together", found.mean, found.p99, found.worst, found.de2000, found.gain))
     width = max(len(name) for name, *_ in photos)
-    rows.append(f"{'photograph':<{width}} {'mean':>9} {'p99':>9} {'worst':>9} {'dE2000':>8}")
-    for name, mean, p99, worst, de2000 in photos:
-        rows.append(f"{name:<{width}} {mean:>9.4f} {p99:>9.4f} {worst:>9.3f} {de2000:>8.4f}")
+    rows.append(f"{'photograph':<{width}} {'mean':>9} {'p99':>9} {'worst':>9} {'dE2000':>8} {'gain':>7}")
+    for name, mean, p99, worst, de2000, gain in photos:
+        slope = "gray" if gain is None else f"{gain:.4f}"
+        rows.append(f"{name:<{width}} {mean:>9.4f} {p99:>9.4f} {worst:>9.3f} {de2000:>8.4f} {slope:>7}")
     for line in rows:
         say(line, err=False)

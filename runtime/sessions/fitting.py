@@ -6,7 +6,7 @@ import shlex
 from types import ModuleType
 from typing import Any
 
-from colorrt.contract import Contract, Engine
+from colorrt.contract import Contract, Engine, Precision
 from colorrt.errors import ArtifactError, BackendError
 from colorrt.runtime.artifact import Artifact
 from colorrt.runtime.sessions.flavors import TITLES, Flavor, find_flavor, installed_flavors, parse_version
@@ -116,7 +116,8 @@ def rebuild(artifact: Artifact, most: int | None = None, flavor: str | None = No
 def _onnx_name(contract: Contract) -> str:
     """Name the file as 'colorrt export' does."""
     factor = "" if contract.render_factor is None else f"-rf{contract.render_factor}"
-    return f"colorrt-{contract.model}{factor}.onnx"
+    own = "-int8" if contract.precision == Precision.INT8 else ""
+    return f"colorrt-{contract.model}{factor}{own}.onnx"
 
 
 def _version_problem(engine: Engine, flavor: Flavor) -> str | None:

@@ -68,7 +68,7 @@ def test_stages_cold_start_and_network_are_reported(
         (["factors", "8,x"], 2, "RENDER_FACTORS: 'x' is not a whole number from 1 to 64"),
         (["factors", "8", "--engine", "a.onnx"], 2, "No such option: --engine"),
         (["factors", "8", "--backend", "openvino"], 2, "'openvino' is not one of 'auto', 'onnx', 'tensorrt'"),
-        (["factors", "8", "--precision", "int4"], 2, "'int4' is not one of 'fp32', 'fp16'"),
+        (["factors", "8", "--precision", "int4"], 2, "'int4' is not one of 'fp32', 'fp16', 'int8'"),
         (["factors", "8", "--plot", "latency.jpg"], 2, "latency.jpg: the plot is a PNG file; end its name in .png"),
         (["factors", "8", "--weights", "nothing.pth"], 3, "nothing.pth"),
         (["nothing"], 2, "No such command 'nothing'"),

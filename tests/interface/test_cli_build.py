@@ -49,7 +49,7 @@ def test_engine_is_built_and_info_reads_its_contract(colorrt: Command, tiny_onnx
 
 
 @pytest.mark.parametrize(
-    ("option", "choices"), [("--precision", "'fp32', 'fp16'"), ("--backend", "'tensorrt', 'tensorrt_rtx'")]
+    ("option", "choices"), [("--precision", "'fp32', 'fp16', 'int8'"), ("--backend", "'tensorrt', 'tensorrt_rtx'")]
 )
 def test_wrong_choice_is_told_the_right_ones(colorrt: Command, tiny_onnx: Path, option: str, choices: str) -> None:
     result = colorrt("build", tiny_onnx, option, "fp8")

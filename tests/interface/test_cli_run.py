@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Command = Callable[..., Result]
     Save = Callable[..., Path]
 
-HEADER = "tiny at render factor 1, ONNX Runtime "
+HEADER = "tiny at render factor 1, fp32, ONNX Runtime "
 
 
 def files(folder: Path) -> list[str]:

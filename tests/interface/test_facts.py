@@ -45,7 +45,7 @@ def test_name_of_an_option_is_a_plain_string(kind: type[StrEnum]) -> None:
 
 def test_names_are_these() -> None:
     assert {kind.__name__: ", ".join(kind) for kind in KINDS} == {
-        "Precision": "fp32, fp16",
+        "Precision": "fp32, fp16, int8",
         "Device": "auto, cpu, cuda",
         "Target": "cpu, tensorrt",
         "AttentionForm": "plain, tiled, heads",

@@ -88,7 +88,7 @@ def test_options_of_run_stand_in_groups(colorrt: Command) -> None:
         name: re.findall(r"^  (?:-\w, )?(--[\w-]+)", "\n".join(lines), re.MULTILINE) for name, lines in found.items()
     }
     assert {name: names for name, names in options.items() if names} == {
-        "Model and device": ["--engine", "--render-factor", "--device", "--threads"],
+        "Model and device": ["--engine", "--render-factor", "--precision", "--device", "--threads"],
         "Color": ["--saturation", "--upsample"],
         "Results": [
             "--output",
