@@ -57,6 +57,21 @@ FAMILY_FILES = (
             ),
         ),
     ),
+    FamilyFile(
+        "zhang",
+        (
+            KnownModel(
+                "eccv16",
+                "Zhang et al. 2016: a choice among 313 colors; bold",
+                "colorization_release_v2-9b330a0b.pth of richzhang/colorization",
+            ),
+            KnownModel(
+                "siggraph17",
+                "Zhang et al. 2017: a U-Net that can take hints of color, run without them",
+                "siggraph17-df00044c.pth of richzhang/colorization",
+            ),
+        ),
+    ),
 )
 
 KNOWN_MODELS = tuple(model for file in FAMILY_FILES for model in file.models)
