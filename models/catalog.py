@@ -58,6 +58,21 @@ FAMILY_FILES = (
         ),
     ),
     FamilyFile(
+        "ddcolor",
+        (
+            KnownModel(
+                "ddcolor-tiny",
+                "DDColor tiny: ConvNeXt-T, 100 color queries; squares of 32 pixels and multiples",
+                "ddcolor_paper_tiny.pth of piddnad/DDColor",
+            ),
+            KnownModel(
+                "ddcolor-large",
+                "DDColor: ConvNeXt-L, 100 color queries; squares of 32 pixels and multiples",
+                "ddcolor_modelscope.pth, ddcolor_artistic.pth or ddcolor_paper.pth of piddnad/DDColor",
+            ),
+        ),
+    ),
+    FamilyFile(
         "zhang",
         (
             KnownModel(
