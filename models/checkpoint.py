@@ -174,8 +174,8 @@ def _state_of(path: Path, content: object) -> dict[str, Tensor]:
         if isinstance(content, dict) and set(content) == set(keys):
             content = content[keys[0]]
     if isinstance(content, dict):
-        named = (content.get(name) for name in _NAMED_STATES)
-        content = next((state for state in named if isinstance(state, dict)), content)
+        states = (content.get(name) for name in _NAMED_STATES)
+        content = next((state for state in states if isinstance(state, dict)), content)
     if not isinstance(content, dict):
         kind = "a single tensor" if isinstance(content, Tensor) else f"a {type(content).__name__}"
         raise WeightsError(f"{path}: the checkpoint holds {kind}, not a state dict; save model.state_dict() instead")

@@ -48,9 +48,11 @@ class Attention(nn.Module):
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """N x Q x C, N x T x C, N x T x C -> N x Q x C."""
-        inputs = (queries, keys, values)
-        weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
-        q, k, v = (_part(F.linear(*layer)) for layer in zip(inputs, weights, biases, strict=True))
+        width = queries.shape[-1]
+        q, k, v = (
+            _part(F.linear(x, self.in_proj_weight[start : start + width], self.in_proj_bias[start : start + width]))
+            for x, start in zip((queries, keys, values), (0, width, 2 * width), strict=True)
+        )
         # Scaled before the product, which in FP16 would else come nearer to the end of its range.
         weights_of_places = torch.softmax((q / math.sqrt(q.shape[-1])) @ k.transpose(2, 3), dim=-1)
         attended: Tensor = self.out_proj((weights_of_places @ v).transpose(1, 2).flatten(2))
@@ -173,4 +175,4 @@ def encode_positions(height: int, width: int, channels: int) -> Tensor:
 
 def _part(x: Tensor) -> Tensor:
     """N x T x C -> N x 8 x T x C / 8."""
-    return x.unflatten(2, (HEADS, -1)).transpose(1, 2)
+    return x.reshape(x.shape[0], x.shape[1], HEADS, -1).transpose(1, 2)

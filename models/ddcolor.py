@@ -125,13 +125,14 @@ class DDColor(nn.Module):
     def forward(self, picture: Tensor) -> Tensor:
         """N x 3 x S x S or N x 1 x S x S -> N x 2 x S x S."""
         x = (picture - self.mean) / self.std
-        *skips, y = self.encoder.arch(x)
+        *skips, y = self.encoder.get_submodule("arch")(x)
         scales = []
         for block, skip in zip(self.decoder.layers, reversed(skips), strict=True):
             y = block(y, skip)
             scales.append(y)
         colors = self.decoder.color_decoder(scales)
-        (refine,) = self.refine_net[0]
+        refine = self.refine_net.get_submodule("0.0")
+        assert isinstance(refine, nn.Conv2d)
         # From the colors to a and b everything is linear, and the blur acts on each channel alone. So the colors are
         # refined before they meet the features: two channels are shuffled and blurred, not hundreds.
         found = refine.weight[:, : colors.shape[1], 0, 0] @ colors
