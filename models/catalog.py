@@ -73,6 +73,21 @@ FAMILY_FILES = (
         ),
     ),
     FamilyFile(
+        "half_resnet",
+        (
+            KnownModel(
+                "half-resnet18",
+                "half of a ResNet-18 (HKUST, after Melas-Kyriazi's tutorial); small, made for 224 pixels",
+                "the state dict of a model of fanboqia/CSIT5910-Machine-Learning (its files are whole pickled modules)",
+            ),
+            KnownModel(
+                "half-resnet18-tutorial",
+                "the same with one more convolution, as the tutorial has it",
+                "checkpoints of Melas-Kyriazi's tutorial",
+            ),
+        ),
+    ),
+    FamilyFile(
         "zhang",
         (
             KnownModel(

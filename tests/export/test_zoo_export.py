@@ -14,6 +14,7 @@ from colorrt.export.exporting import check_size, export_network
 from colorrt.models.color_queries import QueryShape
 from colorrt.models.convnext import ConvNextShape
 from colorrt.models.ddcolor import DDColor, DDColorShape
+from colorrt.models.half_resnet import HalfResNet, HalfResNetShape
 from colorrt.models.registry import FAMILIES, load_network
 from colorrt.models.zhang import Eccv16, Eccv16Shape, Siggraph17, Siggraph17Shape
 
@@ -29,10 +30,11 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "eccv16": lambda: Eccv16(Eccv16Shape((4, 6, 8, 10, 8, 10, 8, 6), (2, 2, 3, 3, 3, 3, 3, 2), 9)),
     "siggraph17": lambda: Siggraph17(Siggraph17Shape((4, 6, 8, 10, 8, 10, 8, 6, 5, 7), classes=0)),
     "ddcolor-tiny": lambda: DDColor(DDCOLOR),
+    "half-resnet18": lambda: HalfResNet(HalfResNetShape(planes=(6, 8), widths=(7, 5, 4))),
 }
 # Sides that are tried; where it is but one, the graph is made for it.
-SIDES = {"eccv16": (48, 80), "siggraph17": (48, 80), "ddcolor-tiny": (64,)}
-FP16_FACTOR = {"eccv16": 3, "siggraph17": 3, "ddcolor-tiny": 4}
+SIDES = {"eccv16": (48, 80), "siggraph17": (48, 80), "ddcolor-tiny": (64,), "half-resnet18": (48,)}
+FP16_FACTOR = {"eccv16": 3, "siggraph17": 3, "ddcolor-tiny": 4, "half-resnet18": 3}
 
 DDCOLOR = DDColorShape(
     ConvNextShape((8, 12, 16, 24), (1, 1, 2, 1)), (12, 12, 8), (16, 12, 8), QueryShape(7, 16, 3, 24, (16, 12, 8), 8)
