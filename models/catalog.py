@@ -57,6 +57,51 @@ FAMILY_FILES = (
             ),
         ),
     ),
+    FamilyFile(
+        "ddcolor",
+        (
+            KnownModel(
+                "ddcolor-tiny",
+                "DDColor tiny: ConvNeXt-T, 100 color queries; squares of 32 pixels and multiples",
+                "ddcolor_paper_tiny.pth of piddnad/DDColor",
+            ),
+            KnownModel(
+                "ddcolor-large",
+                "DDColor: ConvNeXt-L, 100 color queries; squares of 32 pixels and multiples",
+                "ddcolor_modelscope.pth, ddcolor_artistic.pth or ddcolor_paper.pth of piddnad/DDColor",
+            ),
+        ),
+    ),
+    FamilyFile(
+        "half_resnet",
+        (
+            KnownModel(
+                "half-resnet18",
+                "half of a ResNet-18 (HKUST, after Melas-Kyriazi's tutorial); small, made for 224 pixels",
+                "the state dict of a model of fanboqia/CSIT5910-Machine-Learning (its files are whole pickled modules)",
+            ),
+            KnownModel(
+                "half-resnet18-tutorial",
+                "the same with one more convolution, as the tutorial has it",
+                "checkpoints of Melas-Kyriazi's tutorial",
+            ),
+        ),
+    ),
+    FamilyFile(
+        "zhang",
+        (
+            KnownModel(
+                "eccv16",
+                "Zhang et al. 2016: a choice among 313 colors; bold",
+                "colorization_release_v2-9b330a0b.pth of richzhang/colorization",
+            ),
+            KnownModel(
+                "siggraph17",
+                "Zhang et al. 2017: a U-Net that can take hints of color, run without them",
+                "siggraph17-df00044c.pth of richzhang/colorization",
+            ),
+        ),
+    ),
 )
 
 KNOWN_MODELS = tuple(model for file in FAMILY_FILES for model in file.models)

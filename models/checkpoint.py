@@ -24,6 +24,8 @@ _LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _ZIP_MAGIC = b"PK\x03\x04"
 # fastai's `Learner.save`, and the training code of the IPOL review: the keys of each, the weights first.
 _CONTAINERS = (("model", "opt"), ("state_dict", "training_params"))
+# BasicSR, and so DDColor: weights averaged over the training where there are such, else as they were at its end.
+_NAMED_STATES = ("params_ema", "params")
 _NAMED = 3
 _HALVES = (torch.float16, torch.bfloat16)
 
@@ -34,9 +36,9 @@ def load_state(path: Path) -> dict[str, Tensor]:
     But halves (FP16, bfloat16) in safetensors become float32: so weights are stored there, not computed with.
 
     Takes `.safetensors`, and files of `torch.save` old (before 1.6) and new (zip), holding either a bare
-    state dict, exactly the keys `model` and `opt` as fastai's `Learner.save` writes them, or exactly `state_dict` and
-    `training_params` as the IPOL review's code does. The kind is told by the content, not by the name. Nothing in the
-    file is executed.
+    state dict, exactly the keys `model` and `opt` as fastai's `Learner.save` writes them, exactly `state_dict` and
+    `training_params` as the IPOL review's code does, or a state dict by the name of `params_ema` or `params` as BasicSR
+    does. The kind is told by the content, not by the name. Nothing in the file is executed.
     Raises WeightsError for everything else, in one line that says what the file is.
     """
     head = _read_head(path)
@@ -171,6 +173,9 @@ def _state_of(path: Path, content: object) -> dict[str, Tensor]:
     for keys in _CONTAINERS:
         if isinstance(content, dict) and set(content) == set(keys):
             content = content[keys[0]]
+    if isinstance(content, dict):
+        states = (content.get(name) for name in _NAMED_STATES)
+        content = next((state for state in states if isinstance(state, dict)), content)
     if not isinstance(content, dict):
         kind = "a single tensor" if isinstance(content, Tensor) else f"a {type(content).__name__}"
         raise WeightsError(f"{path}: the checkpoint holds {kind}, not a state dict; save model.state_dict() instead")

@@ -6,6 +6,7 @@ Everything particular to such a network is tensor operations of one module, so i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -60,16 +61,23 @@ def chroma_matrix() -> Tensor:
 
 @dataclass(frozen=True)
 class LabScale:
-    """How a network writes Lab: its input is (L - `center`) / `spread`, and its output y means `gain` y + `offset`."""
+    """How a network writes Lab: its input is (L - `center`) / `spread`, and its output y means `gain` y + `offset`.
+
+    `sees`: what stands for L in this: "lightness", L itself, 0..100; or "luma", 0..1, for networks that see gray.
+    `convention`: whose arithmetic the network's colors are meant in. "scikit-image": its white, and no blue below
+    black. "opencv": the white is R = G = B = 1 to the last digit, and a blue too strong for the dark is subtracted.
+    """
 
     center: float = 50.0
     spread: float = 100.0
     gain: float = 110.0
     offset: float = 0.0
+    sees: Literal["lightness", "luma"] = "lightness"
+    convention: Literal["scikit-image", "opencv"] = "scikit-image"
 
 
 class ChromaOfLab(nn.Module):
-    """Wrap a network that maps lightness L to a and b of CIE Lab into one that maps luma to chroma.
+    """Wrap a network that maps lightness L, or luma, to a and b of CIE Lab into one that maps luma to chroma.
 
     `network`: N x 1 x S x S -> N x 2 x S x S, scaled as `scale` says. Input: luma, N x 1 x S x S float32, 0..1. Output:
     chroma, N x 2 x S x S float32, BT.601 U and V of the guess in the units of luma, clamped to what RGB can show.
@@ -88,21 +96,26 @@ class ChromaOfLab(nn.Module):
         self.scale = scale or LabScale()
         to_rgb = torch.tensor(XYZ_OF_RGB, dtype=torch.float64).inverse().float()
         self.register_buffer("matrix", chroma_matrix().reshape(2, 3, 1, 1), persistent=False)
-        self.register_buffer("white", torch.tensor(WHITE).reshape(1, 3, 1, 1), persistent=False)
+        by_matrix = torch.tensor(XYZ_OF_RGB, dtype=torch.float64).sum(1).float()
+        white = by_matrix if self.scale.convention == "opencv" else torch.tensor(WHITE)
+        self.register_buffer("white", white.reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("to_rgb", to_rgb.reshape(3, 3, 1, 1), persistent=False)
 
     def forward(self, luma: Tensor) -> Tensor:
         """Guess chroma (N x 2 x S x S) from luma (N x 1 x S x S)."""
         lightness = lightness_of(luma)
-        guess = self.network((lightness - self.scale.center) / self.scale.spread)
+        seen = luma if self.scale.sees == "luma" else lightness
+        guess = self.network((seen - self.scale.center) / self.scale.spread)
         return self.chroma_of(lightness, guess * self.scale.gain + self.scale.offset)
 
     def chroma_of(self, lightness: Tensor, ab: Tensor) -> Tensor:
         """L (N x 1 x S x S, 0..100) with a and b (N x 2 x S x S) -> chroma (N x 2 x S x S)."""
         y = (lightness + 16) / 116
         x = y + ab[:, :1] / 500
-        # A blue that is too strong for the dark has no light at all there.
-        z = (y - ab[:, 1:] / 200).clamp(min=0)
+        z = y - ab[:, 1:] / 200
+        if self.scale.convention == "scikit-image":
+            # A blue that is too strong for the dark has no light at all there.
+            z = z.clamp(min=0)
         curved = torch.cat([x, y, z], dim=1)
         ratio = torch.where(curved > _CURVE_KNEE, curved**3, (curved - 16 / 116) / 7.787)
         # Clamped before the power: below 0 it is not a number.

@@ -43,9 +43,7 @@ def _is_critic(state: Mapping[str, Tensor]) -> bool:
 _LOOKALIKES: tuple[tuple[str, Callable[[Mapping[str, Tensor]], bool]], ...] = (
     ("a network saved inside DataParallel (every key begins with `module.`)", _has_prefix("module.")),
     ("a DeOldify critic, the judge of its training and not the generator", _is_critic),
-    ("DDColor", _has_prefix("encoder.arch.", "decoder.")),
-    ("SIGGRAPH17 (Zhang et al., interactive colorization)", _has("model1.0.weight", "model_out.0.weight")),
-    ("ECCV16 (Zhang et al., Colorful Image Colorization)", _has("model1.0.weight", "model_out.weight")),
+    ("parts of DDColor, or a variant of it", _has_prefix("encoder.arch.", "decoder.")),
     ("a fastai U-Net other than DeOldify's", _has_prefix("layers.0.", "layers.4.", "layers.11.")),
     ("a torchvision ResNet classifier", _has("conv1.weight", "layer1.0.conv1.weight")),
     ("a torchvision VGG", _has("features.0.weight", "classifier.0.weight")),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FAMILIES: tuple[Family, ...] = tuple(import_module(f"colorrt.models.{file.module}").FAMILY for file in FAMILY_FILES)
 """In the order in which they are asked whether weights are theirs."""
+_WRAPPER = "module."
 
 
 def detect(state: Mapping[str, Tensor]) -> tuple[Family, str]:
@@ -53,7 +54,7 @@ def load_network(path: Path) -> Network:
 
     Raises WeightsError, in one line with the path, when the file is no checkpoint or not of a known network.
     """
-    state = load_state(path)
+    state = _unwrap(load_state(path))
     try:
         family, model = detect(state)
         module = family.build(state)
@@ -61,6 +62,14 @@ def load_network(path: Path) -> Network:
         raise WeightsError(f"{path}: {error}") from error
     parameters = sum(parameter.numel() for parameter in module.parameters())
     return Network(module, model, family, parameters, _digest(path), family.default_saturation)
+
+
+def _unwrap(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Take the `module.` off that DataParallel sets before every key, where the rest is of a known family."""
+    if not all(key.startswith(_WRAPPER) for key in state):
+        return state
+    bare = {key.removeprefix(_WRAPPER): value for key, value in state.items()}
+    return bare if any(family.recognize(bare) for family in FAMILIES) else state
 
 
 def _digest(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from torch import Tensor, nn
 
 TESTS = Path(__file__).resolve().parent
 # Their tests need PyTorch; those of packaging build the package and install it.
@@ -54,6 +57,42 @@ def wide_pth(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """DeOldify wide (stable, video) with reference weights: zip container of a bare state dict."""
     folder = tmp_path_factory.mktemp("wide")
     yield from _make_checkpoint(reference, folder, "wide", "6cd77978", "--form", "bare")
+
+
+@pytest.fixture(scope="session")
+def zoo() -> Path:
+    """The folder with what the original classes of the other networks answer; skips where it is absent."""
+    folder = SHARED / "zoo"
+    if not folder.is_dir():
+        pytest.skip("the folder with the answers of the other networks is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def draw_weights() -> Callable[[nn.Module], dict[str, Tensor]]:
+    """Draw weights for a network of any family: the same on every machine, and such that signals stay alive."""
+    import numpy as np
+    import torch
+
+    def draw(network: nn.Module) -> dict[str, Tensor]:
+        state = {}
+        for key, tensor in network.state_dict().items():
+            rng = np.random.default_rng(zlib.crc32(key.encode()))
+            shape = tuple(tensor.shape)
+            if not tensor.is_floating_point():
+                values = np.ones(shape, np.int64)
+            elif key.endswith("running_var"):
+                values = rng.uniform(0.5, 1.5, shape)
+            elif len(shape) > 1:
+                values = rng.standard_normal(shape) * (2 / np.prod(shape[1:])) ** 0.5
+            elif key.endswith(("weight", "gamma")):
+                values = rng.uniform(0.8, 1.2, shape)
+            else:
+                values = 0.1 * rng.standard_normal(shape)
+            state[key] = torch.from_numpy(np.asarray(values)).to(tensor.dtype)
+        return state
+
+    return draw
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,7 @@ def export(
 ) -> None:
     """Export a network to a checked ONNX file.
 
-    DeOldify checkpoints (artistic, stable, video), the IPOL network and colorrt's own lite are detected automatically.
+    Checkpoints of all networks that 'colorrt models' lists are detected automatically.
     The graph is compared with PyTorch on real photographs; if a check fails, nothing is written. The file carries what
     was measured: see 'colorrt info'.
     """

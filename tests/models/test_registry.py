@@ -89,9 +89,7 @@ STRANGERS: dict[str, dict[str, tuple[int, ...]]] = {
     },
     "torchvision VGG": {"features.0.weight": (64, 3, 3, 3), "classifier.0.weight": (9, 9)},
     "DeOldify critic": {"0.0.weight_orig": (256, 3, 4, 4), "0.0.bias": (256,)},
-    "ECCV16": {"model1.0.weight": (64, 1, 3, 3), "model_out.weight": (2, 313, 1, 1)},
-    "SIGGRAPH17": {"model1.0.weight": (64, 4, 3, 3), "model_out.0.weight": (2, 128, 1, 1)},
-    "DDColor": {"encoder.arch.norm0.weight": (192,), "decoder.last_shuf.conv.0.bias": (9,)},
+    "parts of DDColor": {"encoder.arch.norm0.weight": (192,), "decoder.last_shuf.conv.0.bias": (9,)},
     "DataParallel": {"module.layers.0.0.weight": (64, 3, 7, 7)},
     "fastai U-Net": {
         "layers.0.0.weight": (64, 3, 7, 7),
