@@ -6,6 +6,8 @@ import base64
 import html
 from typing import TYPE_CHECKING, Any
 
+from colorrt.evaluation.tables import color_lines, stability_rows
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -41,6 +43,8 @@ def make_report(figures: Mapping[str, Any], curve: bytes | None, sheet: bytes | 
         f"{figures['pictures']} photographs"
     )
     parts = [_figures(figures)]
+    if figures.get("colors"):
+        parts.append(_colors(figures["colors"]))
     if curve is not None:
         parts.append(
             "<h2>Closeness to the original against colorfulness</h2>" + _picture(curve, "PSNR against colorfulness")
@@ -74,6 +78,15 @@ def _figures(figures: Mapping[str, Any]) -> str:
     return "<h2>Figures</h2>" + _table(("means over the photographs", "colored", "gray", "original"), body)
 
 
+def _colors(colors: Mapping[str, Any]) -> str:
+    """What eyes see; the terminal's lines, for they are aligned already."""
+    note = (
+        '<p class="note">In CIE Lab; each photograph counts the same. Neutral: the original has a chroma below 5. '
+        "One-hued: nine tenths of the chroma within 60 degrees of hue.</p>"
+    )
+    return "<h2>What eyes see</h2>" + note + "<pre>" + html.escape("\n".join(color_lines(colors))) + "</pre>"
+
+
 def _bands(bands: Sequence[Mapping[str, Any]]) -> str:
     highest = max((band["gray_error"] or 0.0 for band in bands), default=0.0) or 1.0
     rows = []
@@ -93,16 +106,8 @@ def _bands(bands: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _stability(stability: Mapping[str, Any]) -> str:
-    rows = [
-        (name, f"{stability[key]:.2f}")
-        for name, key in (
-            ("noise of 4 levels", "noise"),
-            ("shift by one pixel", "shift"),
-            ("contrast 5% up or down", "contrast"),
-            ("mean of the three", "score"),
-            ("size of the chroma itself", "chroma"),
-        )
-    ]
+    rows = [(name, f"{value:.2f}") for name, value in stability_rows(stability)]
+    rows.append(("size of the chroma itself", f"{stability['chroma']:.2f}"))
     note = (
         '<p class="note">Mean change of the predicted chroma, in levels of 255, when the picture changes a little.</p>'
     )

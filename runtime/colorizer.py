@@ -114,14 +114,16 @@ class Colorizer:
         chroma: NDArray[np.float32] = self.guess([self.see(luma)])[0]
         return chroma
 
-    def see(self, pixels: NDArray[Any]) -> Square:
+    def see(self, pixels: NDArray[Any], render_factor: int | None = None) -> Square:
         """Take the luma of a picture (H x W or H x W x 3) and squeeze it to the network's square.
 
-        Raises UsageError when `pixels` has another shape or dtype.
+        `render_factor`: of this square, where the artifact takes others than the colorizer's own.
+        Raises UsageError when `pixels` has another shape or dtype, or the artifact takes no such square.
         """
+        factor = self.render_factor if render_factor is None else choose_render_factor(self.contract, render_factor)
         try:
             luma = kernels.luma(pixels)
-            return Square(luma, kernels.resize_luma(luma, self.size))
+            return Square(luma, kernels.resize_luma(luma, UNIT * factor))
         except (TypeError, ValueError) as error:
             raise UsageError(f"this is not a picture: {error}") from error
 
