@@ -22,6 +22,7 @@ from colorrt.runtime.colorizer import Square
 from colorrt.runtime.film.coloring import FilmPlan, FilmSettings, color_film, plan_film
 from colorrt.runtime.film.decoding import Decoder
 from colorrt.runtime.film.encoding import PieceEncoder, fill_frame
+from colorrt.runtime.render_factors import as_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ class FilmReport:
     width: int
     height: int
     model: str
-    render_factor: int
+    render_factor: int | list[int]
     codec: str
     stages: dict[str, Times]
     pictures: int
@@ -83,7 +84,7 @@ def measure_film(colorizer: Colorizer, film: Path, settings: FilmSettings, pictu
         facts.width,
         facts.height,
         contract.model,
-        colorizer.render_factor,
+        as_value(colorizer.render_factors),
         settings.coding.codec,
         stages,
         result.frames,

@@ -52,7 +52,7 @@ def make_choice(
     first: Path,
     second: Path,
     *,
-    render_factor: int | None = None,
+    render_factor: int | Sequence[int] | None = None,
     device: str = Device.AUTO,
     threads: int | None = None,
     saturation: float | None = None,

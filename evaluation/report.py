@@ -39,7 +39,7 @@ def make_report(figures: Mapping[str, Any], curve: bytes | None, sheet: bytes | 
     """Return the page of `write_report` as text."""
     name = html.escape(str(figures["model"]))
     settings = (
-        f"render factor {figures['render_factor']}, saturation {figures['saturation']:g}, "
+        f"render factor {_factors(figures['render_factor'])}, saturation {figures['saturation']:g}, "
         f"{figures['pictures']} photographs"
     )
     parts = [_figures(figures)]
@@ -63,6 +63,10 @@ def make_report(figures: Mapping[str, Any], curve: bytes | None, sheet: bytes | 
         + "\n".join(parts)
         + f'<p class="note">Weights: SHA-256 {weights}. Written by colorrt eval.</p></body></html>\n'
     )
+
+
+def _factors(value: int | Sequence[int]) -> str:
+    return str(value) if isinstance(value, int) else ", ".join(map(str, value))
 
 
 def _figures(figures: Mapping[str, Any]) -> str:

@@ -96,7 +96,7 @@ def measure_stability(colorizer: Colorizer, original: NDArray[np.uint8], name: s
     found = compare_guesses(gray, name, lambda planes: colorizer.guess([colorizer.see(plane) for plane in planes]))
     if colorizer.contract.render_factor is not None or colorizer.contract.engine is not None:
         return found
-    others = [factor for factor in RENDER_FACTORS if factor != colorizer.render_factor]
+    others = [factor for factor in RENDER_FACTORS if factor not in colorizer.render_factors]
     own = colorizer.chroma(gray)
     changes = [compare_sizes(own, colorizer.guess([colorizer.see(gray, factor)])[0]) for factor in others]
     return replace(found, render_factor=statistics.fmean(changes) if changes else None)

@@ -24,6 +24,7 @@ from colorrt.runtime.passage import Frame, Reserve, StoppedError
 from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
 from colorrt.runtime.pipeline import run_passages
 from colorrt.runtime.provenance.mark import Mark
+from colorrt.runtime.render_factors import as_value
 from colorrt.runtime.signing import Credentials, signed
 from colorrt.runtime.stills import Sheet, read_stills, write_stills
 
@@ -104,7 +105,7 @@ def make_making(colorizer: Colorizer, settings: Settings) -> Making:
     return Making(
         contract.model,
         contract.weights_sha256,
-        colorizer.render_factor,
+        as_value(colorizer.render_factors),
         colorizer.choose_saturation(settings.saturation),
         str(colorizer.upsample),
         settings.quality,

@@ -236,8 +236,10 @@ def film(
     from colorrt.bench.film import film_lines, measure_film
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.film.coloring import FilmSettings
+    from colorrt.runtime.render_factors import read_render_factors
 
-    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads) as colorizer:
+    factors = None if render_factor is None else read_render_factors(render_factor)
+    with Colorizer(engine, render_factor=factors, device=device, threads=threads) as colorizer:
         report = measure_film(colorizer, source, FilmSettings(), rounds)
     _show(film_lines(report))
     write_json(json_file, report.as_json())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -114,6 +114,9 @@ def evaluate(
     colorfulness, beside the same figures of the gray picture; then what eyes see first: which hues are there, how much
     is strongly colored, one-hued pictures, a cast over what is neutral.
     """
+    from colorrt.runtime.render_factors import as_value, in_words, read_render_factors
+
+    factors = None if render_factor is None else read_render_factors(render_factor)
     if choose is not None:
         given = {"--engine": engine, "--skin": skin, "--json": json_file, "--sheet": sheet, "--curve": curve}
         _refuse_measures({"--frechet": frechet, "--stability": stability, **given})
@@ -121,7 +124,7 @@ def evaluate(
             photos,
             choose,
             report,
-            render_factor=render_factor,
+            render_factor=factors,
             device=device,
             threads=threads,
             saturation=saturation,
@@ -147,11 +150,11 @@ def evaluate(
         check_result_file(path)
     boxes = {} if skin is None else read_boxes(skin)
     announce_compiling()
-    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
+    with Colorizer(engine, render_factor=factors, device=device, threads=threads, upsample=upsample) as colorizer:
         saturation = colorizer.choose_saturation(saturation)
         typer.echo(
-            f"{colorizer.contract.model} at render factor {colorizer.render_factor}, saturation {saturation:g}, "
-            f"{colorizer.upsample} upsampling, {colorizer.backend}"
+            f"{colorizer.contract.model} at render factor {in_words(colorizer.render_factors)}, "
+            f"saturation {saturation:g}, {colorizer.upsample} upsampling, {colorizer.backend}"
         )
         extras = Extras(colorizer, frechet=frechet, stability=stability, skin=boxes)
         if curve is not None or report is not None:
@@ -171,18 +174,14 @@ def evaluate(
             table = {
                 "model": colorizer.contract.model,
                 "weights_sha256": colorizer.contract.weights_sha256,
-                "render_factor": colorizer.render_factor,
+                "render_factor": as_value(colorizer.render_factors),
                 "saturation": saturation,
                 "upsample": colorizer.upsample,
                 **quality.as_json(),
                 **extras.as_json(),
             }
-            for line in quality_lines(table) + extra_lines(table):
-                typer.echo(line)
-            if "frechet" in table and table["frechet"] is None:
-                say(f"{photos}: no Frechet distance: it compares sets, and needs at least two photographs")
-            if boxes and not table["colors"]["skin_pictures"]:
-                say(f"{skin}: none of its names is among the photographs of {photos}; no chroma on skin")
+            typer.echo("\n".join(quality_lines(table) + extra_lines(table)))
+            _say_what_is_missing(table, photos, skin)
             # Before all that can still fail, and again with the curve: measuring that takes about as long once more.
             write_json(json_file, table)
             has_sheet = sheet is not None and rows is not None and rows.write(sheet)
@@ -197,6 +196,13 @@ def evaluate(
             if report is not None and sheet is not None and curve is not None:
                 with atomic_path(report, UsageError) as part:
                     write_report(part, table, curve.read_bytes(), sheet.read_bytes() if has_sheet else None)
+
+
+def _say_what_is_missing(table: dict[str, Any], photos: Path, skin: Path | None) -> None:
+    if "frechet" in table and table["frechet"] is None:
+        say(f"{photos}: no Frechet distance: it compares sets, and needs at least two photographs")
+    if skin is not None and not table["colors"]["skin_pictures"]:
+        say(f"{skin}: none of its names is among the photographs of {photos}; no chroma on skin")
 
 
 def _refuse_measures(options: dict[str, object]) -> None:

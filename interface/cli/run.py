@@ -184,9 +184,11 @@ def run(
     from colorrt.runtime.folder import Settings
     from colorrt.runtime.jobs import plan_jobs, take_shard
     from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
+    from colorrt.runtime.render_factors import in_words, read_render_factors
     from colorrt.runtime.searching import LeftOut
     from colorrt.runtime.signing import load_credentials
 
+    factors = None if render_factor is None else read_render_factors(render_factor)
     folder = _output_of(output)
     left_out: list[LeftOut] = []
     jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
@@ -203,7 +205,7 @@ def run(
     written = Report(report, left_out)
     if not quiet:
         announce_compiling()
-    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
+    with Colorizer(engine, render_factor=factors, device=device, threads=threads, upsample=upsample) as colorizer:
         colorizer.choose_saturation(saturation)
         if preview is not None:
             _write_preview(colorizer, films, preview, saturation)
@@ -213,7 +215,9 @@ def run(
             saturation, quality, overwrite, max_pixels or DEFAULT_MAX_PIXELS, lossless_luma, not no_mark, credentials
         )
         if not quiet:
-            say(f"{colorizer.contract.model} at render factor {colorizer.render_factor}, {colorizer.backend}")
+            say(
+                f"{colorizer.contract.model} at render factor {in_words(colorizer.render_factors)}, {colorizer.backend}"
+            )
         films_too = _FilmWork(films, chosen)
         interrupt = _color(colorizer, pictures, settings, films_too, written, quiet=quiet, verbose=verbose)
     if interrupt is not None:

@@ -28,6 +28,7 @@ from colorrt.runtime.film.packets import write_packets
 from colorrt.runtime.film.state import FilmState, Piece, Progress, identify
 from colorrt.runtime.passage import Chroma, Frame, Reserve
 from colorrt.runtime.pipeline import run_passages
+from colorrt.runtime.render_factors import as_value
 
 STEADY = ("on", "off", "causal")
 
@@ -369,7 +370,7 @@ def _identity(colorizer: Colorizer, source: Path, settings: FilmSettings, output
             contract.model,
             contract.weights_sha256,
             contract.precision,
-            colorizer.render_factor,
+            as_value(colorizer.render_factors),
             colorizer.upsample,
         ],
         "settings": asdict(settings),
