@@ -23,6 +23,7 @@ from colorrt.runtime.film.coloring import color_film
 from colorrt.runtime.film.decoding import Decoder
 from colorrt.runtime.film.encoding import PieceEncoder, fill_frame
 from colorrt.runtime.film.plan import FilmPlan, FilmSettings, plan_film
+from colorrt.runtime.render_factors import as_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ class FilmReport:
     width: int
     height: int
     model: str
-    render_factor: int
+    render_factor: int | list[int]
     codec: str
     stages: dict[str, Times]
     pictures: int
@@ -84,7 +85,7 @@ def measure_film(colorizer: Colorizer, film: Path, settings: FilmSettings, pictu
         facts.width,
         facts.height,
         contract.model,
-        colorizer.render_factor,
+        as_value(colorizer.render_factors),
         settings.coding.codec,
         stages,
         result.frames,

@@ -17,6 +17,7 @@ from colorrt.errors import PictureError
 from colorrt.runtime.folder import Outcome, PicturePassage, Settings, color_jobs, make_making
 from colorrt.runtime.history import History, Journals
 from colorrt.runtime.jobs import Job, Names, plan_jobs
+from colorrt.runtime.render_factors import as_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,7 +63,7 @@ class FolderReport:
     pictures: int
     megapixels: float
     model: str
-    render_factor: int
+    render_factor: int | list[int]
     stages: dict[str, Spent]
     whole: Spent
     memory: tuple[int, int]
@@ -140,7 +141,7 @@ def measure_folder(colorizer: Colorizer, folder: Path) -> FolderReport:
     megapixels = sum(_megapixels(job.source) for job in jobs)
     model = colorizer.contract.model
     return FolderReport(
-        len(jobs), megapixels, model, colorizer.render_factor, stages, whole, memory, describe_machine()
+        len(jobs), megapixels, model, as_value(colorizer.render_factors), stages, whole, memory, describe_machine()
     )
 
 

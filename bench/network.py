@@ -18,7 +18,7 @@ from colorrt.contract import UNIT, Device
 from colorrt.errors import BackendError, ModelError, UsageError
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import read_artifact
-from colorrt.runtime.colorizer import choose_render_factor
+from colorrt.runtime.render_factors import choose_render_factor
 from colorrt.runtime.sessions.opening import open_session
 from colorrt.runtime.sessions.session import SessionOptions
 

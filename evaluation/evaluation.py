@@ -8,6 +8,7 @@ from colorrt.evaluation.curves import CurvePoint, saturation_curve, write_curves
 from colorrt.evaluation.quality import Quality, gray_of, measure, summarize
 from colorrt.evaluation.sheet import even_choice, thumbnail, write_sheet
 from colorrt.photos.reading import read_rgb_photos
+from colorrt.runtime.render_factors import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,4 +100,4 @@ def draw_curve(colorizer: Colorizer, points: Sequence[CurvePoint], path: Path) -
 
     Raises BackendError when matplotlib is missing, and what `colorrt.atomic.atomic_path` raises.
     """
-    write_curves(path, {f"{colorizer.contract.model}, render factor {colorizer.render_factor}": points})
+    write_curves(path, {f"{colorizer.contract.model}, render factor {in_words(colorizer.render_factors)}": points})

@@ -45,7 +45,10 @@ class PictureQuality:
 
 @dataclass(frozen=True)
 class Quality:
-    """Means of the figures of `PictureQuality` over the pictures; `psnr_db` is the mean of their dB."""
+    """Means of the figures of `PictureQuality` over the pictures; `psnr_db` is the mean of their dB.
+
+    `farther_than_gray`: share of the pictures whose mean dE2000 is above that of the gray picture.
+    """
 
     pictures: int
     psnr_db: float
@@ -56,6 +59,7 @@ class Quality:
     gray_ab_mae: float
     de2000: float
     gray_de2000: float
+    farther_than_gray: float
     per_picture: tuple[PictureQuality, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -95,7 +99,8 @@ def summarize(rows: Sequence[PictureQuality]) -> Quality:
         raise ValueError("there are no pictures to summarize; measure at least one")
     figures = [field.name for field in fields(PictureQuality) if field.name != "name"]
     means = {figure: statistics.fmean(getattr(row, figure) for row in rows) for figure in figures}
-    return Quality(pictures=len(rows), per_picture=tuple(rows), **means)
+    farther = statistics.fmean(row.de2000 > row.gray_de2000 for row in rows)
+    return Quality(pictures=len(rows), farther_than_gray=farther, per_picture=tuple(rows), **means)
 
 
 def gray_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -163,6 +168,18 @@ def lab_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float,
         float(np.mean(np.abs(a[:, 1:] - b[:, 1:]))),
         float(np.mean(color.deltaE_ciede2000(a, b))),
     )
+
+
+def lab_of(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return (H, W, 3) uint8 sRGB as CIE Lab, (H, W, 3) float64; white point D65, 2 degree observer.
+
+    Raises TypeError, ValueError for other arrays; BackendError if scikit-image is missing.
+    """
+    _check_rgb(rgb)
+    color, flat = _skimage_color(), rgb.reshape(-1, 3)
+    parts = [color.rgb2lab(flat[batch]) for batch in _batches(len(flat))]
+    lab: NDArray[np.float64] = np.concatenate(parts).reshape(rgb.shape)
+    return lab
 
 
 def _lab_errors(original: NDArray[np.uint8], *others: NDArray[np.uint8]) -> list[tuple[float, float]]:

@@ -6,6 +6,8 @@ import base64
 import html
 from typing import TYPE_CHECKING, Any
 
+from colorrt.evaluation.tables import color_lines, stability_rows
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -37,10 +39,12 @@ def make_report(figures: Mapping[str, Any], curve: bytes | None, sheet: bytes | 
     """Return the page of `write_report` as text."""
     name = html.escape(str(figures["model"]))
     settings = (
-        f"render factor {figures['render_factor']}, saturation {figures['saturation']:g}, "
+        f"render factor {_factors(figures['render_factor'])}, saturation {figures['saturation']:g}, "
         f"{figures['pictures']} photographs"
     )
     parts = [_figures(figures)]
+    if figures.get("colors"):
+        parts.append(_colors(figures["colors"]))
     if curve is not None:
         parts.append(
             "<h2>Closeness to the original against colorfulness</h2>" + _picture(curve, "PSNR against colorfulness")
@@ -61,6 +65,10 @@ def make_report(figures: Mapping[str, Any], curve: bytes | None, sheet: bytes | 
     )
 
 
+def _factors(value: int | Sequence[int]) -> str:
+    return str(value) if isinstance(value, int) else ", ".join(map(str, value))
+
+
 def _figures(figures: Mapping[str, Any]) -> str:
     rows: list[tuple[str, float, float, float | None]] = [
         ("PSNR, dB (higher is closer)", figures["psnr_db"], figures["gray_psnr_db"], None),
@@ -72,6 +80,15 @@ def _figures(figures: Mapping[str, Any]) -> str:
         rows.append(("Frechet distance", figures["frechet"]["colored"], figures["frechet"]["gray"], 0.0))
     body = [(name, f"{a:.2f}", f"{b:.2f}", "" if c is None else f"{c:.2f}") for name, a, b, c in rows]
     return "<h2>Figures</h2>" + _table(("means over the photographs", "colored", "gray", "original"), body)
+
+
+def _colors(colors: Mapping[str, Any]) -> str:
+    """What eyes see; the terminal's lines, for they are aligned already."""
+    note = (
+        '<p class="note">In CIE Lab; each photograph counts the same. Neutral: the original has a chroma below 5. '
+        "One-hued: nine tenths of the chroma within 60 degrees of hue.</p>"
+    )
+    return "<h2>What eyes see</h2>" + note + "<pre>" + html.escape("\n".join(color_lines(colors))) + "</pre>"
 
 
 def _bands(bands: Sequence[Mapping[str, Any]]) -> str:
@@ -93,16 +110,8 @@ def _bands(bands: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _stability(stability: Mapping[str, Any]) -> str:
-    rows = [
-        (name, f"{stability[key]:.2f}")
-        for name, key in (
-            ("noise of 4 levels", "noise"),
-            ("shift by one pixel", "shift"),
-            ("contrast 5% up or down", "contrast"),
-            ("mean of the three", "score"),
-            ("size of the chroma itself", "chroma"),
-        )
-    ]
+    rows = [(name, f"{value:.2f}") for name, value in stability_rows(stability)]
+    rows.append(("size of the chroma itself", f"{stability['chroma']:.2f}"))
     note = (
         '<p class="note">Mean change of the predicted chroma, in levels of 255, when the picture changes a little.</p>'
     )

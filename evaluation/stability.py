@@ -1,7 +1,8 @@
 """Stability: how much the colors of one picture change when the picture hardly does.
 
 In a video such changes are flicker. Three small ones are tried, each of them alone: noise, a shift by one pixel, a
-little more or less contrast; what is measured is the mean change of the guessed chroma.
+little more or less contrast; what is measured is the mean change of the guessed chroma. So is its change between
+render factors, where the artifact takes squares of any size.
 Source: the quantity of equation 9 of Salmona et al., IPOL 2022, a mean change of chroma under noise, as far as it can
 be told from the article's published code and summary; amounts, shifts and contrast are ours.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import statistics
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 NOISE_LEVELS = 4.0
 SHIFT_PIXELS = 1
 CONTRAST = 0.05
+RENDER_FACTORS = (8, 16, 24)
 _LEVELS = 255.0
 
 
@@ -34,13 +36,15 @@ _LEVELS = 255.0
 class PictureStability:
     """Mean change of chroma of one picture, |U' - U| and |V' - V| averaged, in levels of 255, before saturation.
 
-    `chroma`: mean size of the chroma itself, for a network that answers gray is perfectly stable.
+    `chroma`: mean size of the chroma itself, for a network that answers gray is perfectly stable. `render_factor`:
+    mean change from the render factor in use to those of 8, 16 and 24 that it is not; None for an artifact of one size.
     """
 
     noise: float
     shift: float
     contrast: float
     chroma: float
+    render_factor: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Stability:
     shift: float
     contrast: float
     chroma: float
+    render_factor: float | None = None
 
     @property
     def score(self) -> float:
@@ -88,7 +93,13 @@ def measure_stability(colorizer: Colorizer, original: NDArray[np.uint8], name: s
     original: (H, W, 3) uint8 sRGB. `name` decides the noise.
     """
     gray = luma(original)
-    return compare_guesses(gray, name, lambda planes: colorizer.guess([colorizer.see(plane) for plane in planes]))
+    found = compare_guesses(gray, name, lambda planes: colorizer.guess([colorizer.see(plane) for plane in planes]))
+    if colorizer.contract.render_factor is not None or colorizer.contract.engine is not None:
+        return found
+    others = [factor for factor in RENDER_FACTORS if factor not in colorizer.render_factors]
+    own = colorizer.chroma(gray)
+    changes = [compare_sizes(own, colorizer.guess([colorizer.see(gray, factor)])[0]) for factor in others]
+    return replace(found, render_factor=statistics.fmean(changes) if changes else None)
 
 
 def compare_guesses(
@@ -111,12 +122,34 @@ def compare_guesses(
     return PictureStability(**means, chroma=float(np.abs(clean).mean()) * _LEVELS)
 
 
+def compare_sizes(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Mean difference of two guesses for one picture (2 x S x S, 2 x T x T), in levels of 255.
+
+    Both are reduced to the smaller of both sizes by the mean over areas.
+    """
+    side = min(first.shape[-1], second.shape[-1])
+    return float(np.abs(_reduce(first, side) - _reduce(second, side)).mean()) * _LEVELS
+
+
 def summarize_stability(rows: Sequence[PictureStability]) -> Stability:
     """Return the means over the pictures. Raises ValueError if there are none."""
     if not rows:
         raise ValueError("there are no pictures to summarize; measure at least one")
-    means = {name: statistics.fmean(getattr(row, name) for row in rows) for name in PictureStability.__annotations__}
-    return Stability(pictures=len(rows), **means)
+    means: dict[str, float | None] = {}
+    for name in PictureStability.__annotations__:
+        values = [value for row in rows if (value := getattr(row, name)) is not None]
+        means[name] = statistics.fmean(values) if values else None
+    return Stability(pictures=len(rows), **means)  # type: ignore[arg-type]  # only the render factor's can be None
+
+
+def _reduce(chroma: NDArray[np.float32], side: int) -> NDArray[np.float64]:
+    """Reduce planes (2 x S x S) to `side` by means over areas, parts of pixels included."""
+    edges = np.linspace(0, chroma.shape[-1], side + 1)
+    pixels = np.arange(chroma.shape[-1])
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    weights = overlap.clip(0) * side / chroma.shape[-1]
+    reduced: NDArray[np.float64] = weights @ chroma @ weights.T
+    return reduced
 
 
 def _shift_back(chroma: NDArray[np.float32], axis: int, part: float) -> NDArray[np.float32]:

@@ -27,7 +27,8 @@ class Colorizer(colorizer.Colorizer):
     """Colorize pictures with one artifact: `colorize` one, `colorize_file` with all it carries, `colorize_many`.
 
     `artifact`: an ONNX file made by `colorrt export`, or an engine by `colorrt build`; None takes the model that ships.
-    `render_factor`: 1..64, for graphs of any size (16 when not given); a graph of one size takes only its own.
+    `render_factor`: 1..64, for graphs of any size (16 when not given); a graph of one size takes only its own. Of
+    several, such as (8, 16, 24), the guesses are averaged.
     `device`: "auto", "cpu" or "cuda". `threads`: CPU threads, None for all cores. `upsample`: how chroma comes to the
     picture's size: "guided" follows the edges of its luma, "bilinear" does not (as DeOldify).
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorrt import kernels
-from colorrt.contract import UNIT, Contract, Device, Upsampling, check_render_factor
+from colorrt.contract import UNIT, Contract, Device, Upsampling
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.paint import Paint
 from colorrt.runtime.pictures.in_memory import PictureLike, is_float, levels_of, to_floats
+from colorrt.runtime.render_factors import average_guesses, choose_render_factor, choose_render_factors
 from colorrt.runtime.sessions.opening import open_session
 from colorrt.runtime.sessions.session import Session, SessionOptions
-from colorrt.runtime.shipped import SHIPPED_RENDER_FACTOR, shipped_artifact
+from colorrt.runtime.shipped import shipped_artifact
 
 HIGHEST_SATURATION = 10.0
 
@@ -33,15 +34,18 @@ class Square:
     """H x W uint8 or uint16, of the picture itself."""
     small: NDArray[np.float32]
     """S x S float32, 0..1."""
+    smaller: tuple[NDArray[np.float32], ...] = ()
+    """The same at further render factors, whose guesses are averaged with that for `small`."""
 
 
 class Colorizer:
     """Colorize pictures with one artifact.
 
     `artifact`: an ONNX file made by `colorrt export`; None takes the model that ships. `render_factor`: 1..64, for
-    graphs of any size (16 when not given); a graph of one size takes only its own. `device`: "auto", "cpu" or
-    "cuda". `threads`: CPU threads, None for all cores. `upsample`: how chroma comes to the picture's size: "guided"
-    follows the edges of its luma, "bilinear" does not (as DeOldify).
+    graphs of any size (16 when not given); a graph of one size takes only its own. Of several, such as (8, 16, 24), the
+    guesses are averaged; `size` and `render_factor` are then those of the largest. `device`: "auto", "cpu" or "cuda".
+    `threads`: CPU threads, None for all cores. `upsample`: how chroma comes to the picture's size: "guided" follows the
+    edges of its luma, "bilinear" does not (as DeOldify).
 
     Raises ArtifactError or BackendError when the artifact cannot run, UsageError for impossible settings. Usable
     as a context manager; `close` frees the network.
@@ -51,7 +55,7 @@ class Colorizer:
         self,
         artifact: str | Path | None = None,
         *,
-        render_factor: int | None = None,
+        render_factor: int | Sequence[int] | None = None,
         device: str = Device.AUTO,
         threads: int | None = None,
         upsample: str = Upsampling.GUIDED,
@@ -61,7 +65,8 @@ class Colorizer:
         self.upsample = upsample
         options = SessionOptions(device, threads)
         found = read_artifact(Path(artifact) if artifact is not None else shipped_artifact())
-        self.render_factor = choose_render_factor(found.contract, render_factor)
+        self.render_factors = choose_render_factors(found.contract, render_factor)
+        self.render_factor = self.render_factors[-1]
         if threads is not None:
             kernels.set_threads(threads)
         self._session: Session = open_session(found, options)
@@ -114,20 +119,29 @@ class Colorizer:
         chroma: NDArray[np.float32] = self.guess([self.see(luma)])[0]
         return chroma
 
-    def see(self, pixels: NDArray[Any]) -> Square:
-        """Take the luma of a picture (H x W or H x W x 3) and squeeze it to the network's square.
+    def see(self, pixels: NDArray[Any], render_factor: int | None = None) -> Square:
+        """Take the luma of a picture (H x W or H x W x 3) and squeeze it to the network's square, or squares.
 
-        Raises UsageError when `pixels` has another shape or dtype.
+        `render_factor`: of this square, where the artifact takes others than the colorizer's own.
+        Raises UsageError when `pixels` has another shape or dtype, or the artifact takes no such square.
         """
+        factors = self.render_factors
+        if render_factor is not None:
+            factors = (choose_render_factor(self.contract, render_factor),)
         try:
             luma = kernels.luma(pixels)
-            return Square(luma, kernels.resize_luma(luma, self.size))
+            *smaller, small = (kernels.resize_luma(luma, UNIT * factor) for factor in factors)
+            return Square(luma, small, tuple(smaller))
         except (TypeError, ValueError) as error:
             raise UsageError(f"this is not a picture: {error}") from error
 
     def guess(self, squares: list[Square]) -> NDArray[np.float32]:
-        """Run the network on a batch. Returns N x 2 x S x S float32."""
-        return self._session.run(np.stack([square.small for square in squares])[:, None])
+        """Run the network on a batch, at each of the render factors. Returns N x 2 x S x S float32."""
+        guesses = [
+            self._session.run(np.stack(smalls)[:, None])
+            for smalls in zip(*((square.small, *square.smaller) for square in squares), strict=True)
+        ]
+        return guesses[0] if len(guesses) == 1 else average_guesses(guesses)
 
     def paint(self, square: Square, chroma: NDArray[np.float32], saturation: float | None = None) -> Paint:
         """Make the chroma (2 x S x S) that `guess` answered for this square ready to be put onto the picture.
@@ -169,35 +183,3 @@ class Colorizer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def choose_render_factor(contract: Contract, asked: int | None) -> int:
-    """Settle the render factor of an artifact.
-
-    Raises UsageError when `asked` is outside 1..64 or is not the one that the artifact was made for.
-    """
-    if asked is not None:
-        try:
-            asked = check_render_factor(operator.index(asked))
-        except (TypeError, ValueError) as error:
-            raise UsageError(str(error)) from error
-    if contract.engine is not None and contract.engine.render_factors is not None:
-        return _factor_of_engine(contract.engine.render_factors, asked)
-    if contract.render_factor is None:
-        return asked or SHIPPED_RENDER_FACTOR
-    if asked is not None and asked != contract.render_factor:
-        raise UsageError(
-            f"this artifact was made for render factor {contract.render_factor}, not {asked}; leave --render-factor "
-            f"out, or export one for it: colorrt export WEIGHTS --render-factor {asked}"
-        )
-    return contract.render_factor
-
-
-def _factor_of_engine(factors: tuple[int, int, int], asked: int | None) -> int:
-    least, tuned, largest = factors
-    if asked is not None and not least <= asked <= largest:
-        raise UsageError(
-            f"this engine was built for render factors {least} to {largest}, not {asked}; choose one of them, or build "
-            f"one for it: colorrt build ONNX --render-factors {asked}"
-        )
-    return tuned if asked is None else asked

@@ -30,6 +30,7 @@ from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
 from colorrt.runtime.pictures.writing import format_without_mark
 from colorrt.runtime.pipeline import run_passages
 from colorrt.runtime.provenance.mark import Mark
+from colorrt.runtime.render_factors import as_value
 from colorrt.runtime.stills import Sheet, read_stills, write_stills
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def make_making(colorizer: Colorizer, settings: Settings) -> Making:
     return Making(
         contract.model if contract.precision == Precision.FP32 else f"{contract.model} {contract.precision}",
         contract.weights_sha256,
-        colorizer.render_factor,
+        as_value(colorizer.render_factors),
         colorizer.choose_saturation(settings.saturation),
         str(colorizer.upsample),
         settings.quality,

@@ -39,7 +39,8 @@ class Making:
 
     model: str
     weights: str
-    render_factor: int
+    render_factor: int | list[int]
+    """A list where the guesses at several were averaged."""
     saturation: float
     upsample: str
     quality: int

@@ -23,7 +23,7 @@ def mark_of(colorizer: Colorizer, source: Path, saturation: float | None) -> Mar
         source=printable(source.name),
         model=contract.model,
         weights_sha256=contract.weights_sha256,
-        render_factor=colorizer.render_factor,
+        render_factors=colorizer.render_factors,
         saturation=colorizer.choose_saturation(saturation),
         upsampling=colorizer.upsample,
     )

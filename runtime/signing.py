@@ -19,6 +19,7 @@ from colorrt.atomic import atomic_path, in_one_line, part_folder, printable
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.pictures.formats import mark_of
 from colorrt.runtime.provenance.mark import DIGITAL_SOURCE_TYPE, NAMESPACE, Mark
+from colorrt.runtime.render_factors import as_value
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -163,7 +164,7 @@ def _try(credentials: Credentials, certificates: Path) -> None:
     """Sign a picture of one pixel: what C2PA does not take is found out before any work is done."""
     picture = io.BytesIO()
     Image.new("RGB", (1, 1)).save(picture, "PNG")
-    mark = Mark("colorrt 0", "pixel.png", "none", "", 1, 1.0, "guided")
+    mark = Mark("colorrt 0", "pixel.png", "none", "", (1,), 1.0, "guided")
     try:
         _sign(
             io.BytesIO(picture.getvalue()),
@@ -191,7 +192,7 @@ def _sign(
     settings = {
         "model": mark.model,
         "weightsSHA256": mark.weights_sha256,
-        "renderFactor": mark.render_factor,
+        "renderFactor": as_value(mark.render_factors),
         "saturation": mark.saturation,
         "upsampling": mark.upsampling,
     }

@@ -8,6 +8,9 @@ from torch import Tensor
 
 from colorrt.training.hues import hue_weight
 
+NEUTRAL = 0.02
+"""Chroma in the units of luma under which a pixel is neutral; some 5 of Lab's."""
+
 
 def distance(guess: Tensor, truth: Tensor, kind: str, knee: float) -> Tensor:
     """Distance per value of two tensors of equal shape. `kind`: "l1", "l2" (squared) or "huber".
@@ -40,6 +43,19 @@ def rarity_weight(chroma: Tensor, rarity: float, hues: Tensor | None = None) -> 
 def coarse_loss(guess: Tensor, truth: Tensor, kind: str, knee: float, side: int = 8) -> Tensor:
     """Mean distance of side x side averages (both N x C x S x S): the right color of a region, whatever its edges."""
     return distance(F.avg_pool2d(guess, side), F.avg_pool2d(truth, side), kind, knee).mean()
+
+
+def cast_loss(guess: Tensor, truth: Tensor) -> Tensor:
+    """Length of the mean chroma guessed where the truth is neutral (both N x 2 x S x S), a scalar in the units of luma.
+
+    The mean is over all neutral pixels of the batch: single guesses may be wrong, but not all in one direction. Weights
+    of rare hues and means of weights lean to one tint, which shows on walls, streets and gray fur. Zero where nothing
+    is neutral.
+    """
+    neutral = (truth.square().sum(1, keepdim=True) < NEUTRAL**2).to(guess.dtype)
+    mean = (guess * neutral).sum(dim=(0, 2, 3)) / neutral.sum().clamp_min(1)
+    # The root's slope at zero is not finite.
+    return (mean.square().sum() + 1e-12).sqrt()
 
 
 def feature_loss(guess: list[Tensor], truth: list[Tensor], weights: tuple[float, ...], *, relative: bool) -> Tensor:

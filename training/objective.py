@@ -16,6 +16,7 @@ from colorrt.training.bins import SideHead, bins_loss
 from colorrt.training.knowledge import Twin
 from colorrt.training.losses import (
     add_noise,
+    cast_loss,
     coarse_loss,
     feature_loss,
     pixel_loss,
@@ -138,6 +139,8 @@ class Objective:
         if recipe.coarse:
             side = min(max(1, recipe.coarse_side // reduction), answer.guess.shape[-1])
             terms["coarse"] = recipe.coarse * coarse_loss(answer.guess, truth, recipe.coarse_pixel, recipe.knee, side)
+        if recipe.cast:
+            terms["cast"] = recipe.cast * cast_loss(self._chroma(answer.guess), true_chroma)
         if examples.view is not None and answer.viewed is not None:
             terms |= self._view_terms(examples, examples.view, answer.guess, answer.viewed)
         if self.features is not None:
@@ -168,6 +171,9 @@ class Objective:
         if self.recipe.consistency:
             terms["consistency"] = self.recipe.consistency * consistency_loss(view.cut(guess, size), viewed)
         return terms
+
+    def _chroma(self, guess: Tensor) -> Tensor:
+        return guess if self.trainee.space == "chroma" else self.chroma_of(guess)
 
     def colors(self) -> Tensor:
         """Colors that scores are of: K x 2."""

@@ -62,6 +62,8 @@ class LossRecipe:
     coarse_pixel: str = "l1"
     coarse_side: int = 8
     """Of the regions whose averages are compared, in pixels of the square."""
+    cast: float = 0.0
+    """Of the mean chroma that is guessed where the truth is neutral: against one tint over everything."""
     compared_at: str = "full"
     """Of lite: the size at which chroma is compared, "full" or that where the "decoder" ends."""
     features: str = "none"

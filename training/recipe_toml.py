@@ -152,6 +152,7 @@ def _check(recipe: Recipe) -> None:
     )
     _rule(0 <= loss.hue_rarity <= 1, f"loss: hue_rarity = {loss.hue_rarity} is not from 0 to 1")
     _rule(loss.hue_rarity == 0 or loss.rarity > 0, "loss: hue_rarity weighs rarity, which is not given")
+    _rule(loss.cast >= 0, f"loss: cast = {loss.cast} is below 0")
     _check_views(loss)
     _rule(0 < loss.rebalance <= 1, f"loss: rebalance = {loss.rebalance} is not above 0 and at most 1")
     _check_critic(recipe.critic)

@@ -88,7 +88,8 @@ def consistency_loss(first: Tensor, second: Tensor) -> Tensor:
 
     They are compared at the smaller size of both, each side for itself; the gradient goes through both. The spread is
     the mean distance of chroma from its mean over each picture: neither fading nor a tint over everything makes looks
-    agree. Networks found both when the change was taken as it is, and as a part of all chroma.
+    agree. Networks found both when the change was taken as it is, and as a part of all chroma. The one
+    run with this form went wrong too, perhaps by opposite tints of shadows and lights (training/NOTES.md).
     """
     common = (min(first.shape[2], second.shape[2]), min(first.shape[3], second.shape[3]))
     one, other = F.adaptive_avg_pool2d(first, common), F.adaptive_avg_pool2d(second, common)

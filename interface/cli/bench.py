@@ -249,10 +249,13 @@ def folder(
 
     from colorrt.bench.folder import folder_lines, measure_folder, write_mixed
     from colorrt.runtime.colorizer import Colorizer
+    from colorrt.runtime.render_factors import read_render_factors
 
     with (
         TemporaryDirectory(prefix="colorrt-") as place,
-        Colorizer(engine, render_factor=render_factor, device=device, threads=threads) as colorizer,
+        Colorizer(
+            engine, render_factor=read_render_factors(render_factor), device=device, threads=threads
+        ) as colorizer,
     ):
         if source is None:
             source = Path(place)
@@ -286,9 +289,10 @@ def film(
     from colorrt.bench.film import film_lines, measure_film
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.film.plan import FilmSettings
+    from colorrt.runtime.render_factors import read_render_factors
 
-    # As `colorrt run` opens it for films.
-    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads) as colorizer:
+    factors = read_render_factors(render_factor)
+    with Colorizer(engine, render_factor=factors, device=device, threads=threads) as colorizer:
         report = measure_film(colorizer, source, FilmSettings(), rounds)
     _show(film_lines(report))
     write_json(json_file, report.as_json())

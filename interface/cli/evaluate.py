@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from colorrt.cli.app import MEASURE, announce_compiling, check_result_file, command, needs, say, write_json
+from colorrt.cli.choose import choose as choose_blindly
 from colorrt.cli.options import (
     RESULTS,
     DeviceOption,
@@ -21,18 +22,18 @@ from colorrt.cli.options import (
     UpsampleOption,
 )
 from colorrt.contract import Device, Upsampling
-
-if TYPE_CHECKING:
-    from colorrt.evaluation.quality import Quality
+from colorrt.errors import UsageError
 
 CURVE_SATURATIONS = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 FIGURES = "More figures"
+CHOICE = "Blind choice"
 
 
 @command(
     MEASURE,
     "colorrt eval photos/",
     "colorrt eval photos/ --engine mine.onnx --frechet --stability --report page.html",
+    "colorrt eval photos/ --choose old.onnx new.onnx --report choose.html",
     name="eval",
 )
 def evaluate(
@@ -60,10 +61,18 @@ def evaluate(
         bool,
         typer.Option(
             "--stability",
-            help="Measure how much colors change under noise, shifts and contrast.",
+            help="Measure how much colors change under noise, shifts, contrast and other render factors.",
             rich_help_panel=FIGURES,
         ),
     ] = False,
+    skin: Annotated[
+        Path | None,
+        typer.Option(
+            help="Measure chroma on skin: boxes in a JSON file; docs/quality.md has its form.",
+            metavar="FILE",
+            rich_help_panel=FIGURES,
+        ),
+    ] = None,
     json_file: JsonFileOption = None,
     sheet: Annotated[
         Path | None,
@@ -83,34 +92,71 @@ def evaluate(
         Path | None,
         typer.Option(help="Write everything as one self-contained HTML page.", metavar="FILE", rich_help_panel=RESULTS),
     ] = None,
+    choose: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            help="Measure nothing; write a page on which you choose blindly between the colors of two models.",
+            metavar="A B",
+            show_default=False,
+            rich_help_panel=CHOICE,
+        ),
+    ] = None,
+    pairs: Annotated[
+        int, typer.Option(help="Photographs to choose on, at most.", metavar="N", min=1, rich_help_panel=CHOICE)
+    ] = 100,
+    seed: Annotated[
+        int, typer.Option(help="Draws the order and the sides.", metavar="N", min=0, rich_help_panel=CHOICE)
+    ] = 1,
 ) -> None:
     """Measure how close a model's colors come to those of real photographs.
 
     Each photograph is reduced to its luma, colored, and compared with the original: PSNR, ab error, dE2000 and
-    colorfulness, beside the same figures of the gray picture.
+    colorfulness, beside the same figures of the gray picture; then what eyes see first: which hues are there, how much
+    is strongly colored, one-hued pictures, a cast over what is neutral.
     """
+    from colorrt.runtime.render_factors import as_value, in_words, read_render_factors
+
+    factors = read_render_factors(render_factor)
+    if choose is not None:
+        given = {"--engine": engine, "--skin": skin, "--json": json_file, "--sheet": sheet, "--curve": curve}
+        _refuse_measures({"--frechet": frechet, "--stability": stability, **given})
+        choose_blindly(
+            photos,
+            choose,
+            report,
+            render_factor=factors,
+            device=device,
+            threads=threads,
+            saturation=saturation,
+            upsample=upsample,
+            most=pairs,
+            seed=seed,
+        )
+        return
     try:
         from colorrt.evaluation.curves import check_plotting
         from colorrt.evaluation.evaluation import SheetRows, draw_curve, evaluate_photos, measure_curve
         from colorrt.evaluation.figures import Extras
         from colorrt.evaluation.report import write_report
+        from colorrt.evaluation.skin import read_boxes
+        from colorrt.evaluation.tables import extra_lines, quality_lines
         from colorrt.photos.reading import photo_names
     except ImportError as error:
         raise needs("eval", error) from error
     from colorrt.atomic import atomic_path
-    from colorrt.errors import UsageError
     from colorrt.runtime.colorizer import Colorizer
 
     for path in (json_file, sheet, curve, report):
         check_result_file(path)
+    boxes = {} if skin is None else read_boxes(skin)
     announce_compiling()
-    with Colorizer(engine, render_factor=render_factor, device=device, threads=threads, upsample=upsample) as colorizer:
+    with Colorizer(engine, render_factor=factors, device=device, threads=threads, upsample=upsample) as colorizer:
         saturation = colorizer.choose_saturation(saturation)
         typer.echo(
-            f"{colorizer.contract.model} at render factor {colorizer.render_factor}, saturation {saturation:g}, "
-            f"{colorizer.upsample} upsampling, {colorizer.backend}"
+            f"{colorizer.contract.model} at render factor {in_words(colorizer.render_factors)}, "
+            f"saturation {saturation:g}, {colorizer.upsample} upsampling, {colorizer.backend}"
         )
-        extras = Extras(colorizer, frechet=frechet, stability=stability)
+        extras = Extras(colorizer, frechet=frechet, stability=stability, skin=boxes)
         if curve is not None or report is not None:
             check_plotting()
         with tempfile.TemporaryDirectory() as folder:
@@ -125,17 +171,17 @@ def evaluate(
                 lambda name, reason: say(f"skipped {name}: {reason}"),
                 [extras] if rows is None else [extras, rows],
             )
-            _print(quality)
             table = {
                 "model": colorizer.contract.model,
                 "weights_sha256": colorizer.contract.weights_sha256,
-                "render_factor": colorizer.render_factor,
+                "render_factor": as_value(colorizer.render_factors),
                 "saturation": saturation,
                 "upsample": colorizer.upsample,
                 **quality.as_json(),
                 **extras.as_json(),
             }
-            _print_extras(table, photos)
+            typer.echo("\n".join(quality_lines(table) + extra_lines(table)))
+            _say_what_is_missing(table, photos, skin)
             # Before all that can still fail, and again with the curve: measuring that takes about as long once more.
             write_json(json_file, table)
             has_sheet = sheet is not None and rows is not None and rows.write(sheet)
@@ -152,26 +198,13 @@ def evaluate(
                     write_report(part, table, curve.read_bytes(), sheet.read_bytes() if has_sheet else None)
 
 
-def _print(quality: Quality) -> None:
-    rows = (
-        ("PSNR, dB", quality.psnr_db, quality.gray_psnr_db, None),
-        ("colorfulness", quality.colorfulness, 0.0, quality.colorfulness_original),
-        ("ab error", quality.ab_mae, quality.gray_ab_mae, 0.0),
-        ("dE2000", quality.de2000, quality.gray_de2000, 0.0),
-    )
-    typer.echo(f"{quality.pictures} pictures  colored     gray  original")
-    for name, ours, gray, original in rows:
-        typer.echo(f"{name:<12} {ours:>9.2f} {gray:>8.2f} " + ("" if original is None else f"{original:>9.2f}"))
-
-
-def _print_extras(table: dict[str, Any], photos: Path) -> None:
-    if table.get("frechet"):
-        typer.echo(f"{'Frechet':<12} {table['frechet']['colored']:>9.2f} {table['frechet']['gray']:>8.2f} {0:>9.2f}")
-    elif "frechet" in table:
+def _say_what_is_missing(table: dict[str, Any], photos: Path, skin: Path | None) -> None:
+    if "frechet" in table and table["frechet"] is None:
         say(f"{photos}: no Frechet distance: it compares sets, and needs at least two photographs")
-    if table.get("stability"):
-        found = table["stability"]
-        typer.echo(
-            f"stability: chroma changes by {found['score']:.2f} levels of 255 ({found['relative']:.0%} of it): noise "
-            f"{found['noise']:.2f}, shift {found['shift']:.2f}, contrast {found['contrast']:.2f}"
-        )
+    if skin is not None and not table["colors"]["skin_pictures"]:
+        say(f"{skin}: none of its names is among the photographs of {photos}; no chroma on skin")
+
+
+def _refuse_measures(options: dict[str, object]) -> None:
+    if asked := [name for name, value in options.items() if value]:
+        raise UsageError(f"--choose measures nothing; leave out {', '.join(asked)}")

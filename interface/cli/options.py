@@ -32,10 +32,11 @@ ShippedPrecisionOption = Annotated[
     ),
 ]
 RenderFactorOption = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        help="Side of the square that the network sees, in units of 16 pixels: 1 to 64.",
-        metavar="N",
+        help="Side of the square that the network sees, in units of 16 pixels: 1 to 64. Guesses at several, such as "
+        "8,16,24, are averaged.",
+        metavar="N[,N...]",
         show_default="16, or what the model was made for",
         rich_help_panel=MODEL,
     ),

@@ -213,8 +213,10 @@ def run(
     from colorrt.runtime.folder import Settings
     from colorrt.runtime.jobs import plan_jobs, take_shard
     from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
+    from colorrt.runtime.render_factors import read_render_factors
     from colorrt.runtime.searching import LeftOut
 
+    engine, factors = _choose_engine(engine, precision), read_render_factors(render_factor)
     folder = output_of(output)
     most_pixels = max_pixels or DEFAULT_MAX_PIXELS
     left_out: list[LeftOut] = []
@@ -226,7 +228,6 @@ def run(
             jobs = [pipe.job]
         else:
             jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
-        if shard is not None:
             jobs = take_shard(jobs, *_numbers_of(shard))
         pictures = [job for job in jobs if not is_film(job.source)]
         films, chosen = [job for job in jobs if is_film(job.source)], None
@@ -244,13 +245,7 @@ def run(
         written = Report(report, left_out)
         _prepare_kernels(pictures, quiet=quiet)
         colorizer = stack.enter_context(
-            Colorizer(
-                _choose_engine(engine, precision),
-                render_factor=render_factor,
-                device=device,
-                threads=threads,
-                upsample=upsample,
-            )
+            Colorizer(engine, render_factor=factors, device=device, threads=threads, upsample=upsample)
         )
         colorizer.choose_saturation(saturation)
         if preview is not None:
@@ -261,8 +256,7 @@ def run(
         settings = Settings(
             saturation, quality, overwrite, most_pixels, lossless_luma, not no_mark, credentials, recolor
         )
-        if not quiet:
-            say(_describe(colorizer))
+        _tell_model(colorizer, quiet=quiet)
         work = _FilmWork(films, chosen)
         interrupt = _color(colorizer, pictures, settings, work, written, pipe, quiet=quiet, verbose=verbose)
     if interrupt is not None:
@@ -339,9 +333,13 @@ def _choose_engine(engine: Path | None, precision: Precision | None) -> Path | N
     return shipped_artifact(precision)
 
 
-def _describe(colorizer: Colorizer) -> str:
+def _tell_model(colorizer: Colorizer, *, quiet: bool) -> None:
+    from colorrt.runtime.render_factors import in_words
+
     contract = colorizer.contract
-    return f"{contract.model} at render factor {colorizer.render_factor}, {contract.precision}, {colorizer.backend}"
+    factors = in_words(colorizer.render_factors)
+    if not quiet:
+        say(f"{contract.model} at render factor {factors}, {contract.precision}, {colorizer.backend}")
 
 
 def _prepare_kernels(pictures: Sequence[Job], *, quiet: bool) -> None:
@@ -374,9 +372,11 @@ def _results(
         yield pipe.tell(result)
 
 
-def _numbers_of(shard: str) -> tuple[int, int]:
+def _numbers_of(shard: str | None) -> tuple[int, int]:
     from colorrt.errors import UsageError
 
+    if shard is None:
+        return 1, 1
     number, _, count = shard.partition("/")
     if not (number.isdecimal() and count.isdecimal()):
         raise UsageError(f"--shard {shard}: give two numbers, such as 3/16 for the third of sixteen machines")

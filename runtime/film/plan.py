@@ -18,6 +18,7 @@ from colorrt.runtime.film.joining import Carried, plan_carrying
 from colorrt.runtime.film.opening import FilmFacts, import_av, open_film
 from colorrt.runtime.film.state import FilmState, identify
 from colorrt.runtime.journal import Making
+from colorrt.runtime.render_factors import as_value
 
 STEADY = ("on", "off", "causal")
 
@@ -104,7 +105,7 @@ def make_film_making(colorizer: Colorizer, settings: FilmSettings) -> Making:
     return Making(
         contract.model,
         contract.weights_sha256,
-        colorizer.render_factor,
+        as_value(colorizer.render_factors),
         colorizer.choose_saturation(settings.saturation),
         str(colorizer.upsample),
         # What is asked of pictures alone.
@@ -135,7 +136,7 @@ def _identity(colorizer: Colorizer, source: Path, settings: FilmSettings, output
             contract.model,
             contract.weights_sha256,
             contract.precision,
-            colorizer.render_factor,
+            as_value(colorizer.render_factors),
             colorizer.upsample,
         ],
         "settings": asdict(settings),

@@ -14,7 +14,7 @@ from colorrt.errors import PictureError
 from colorrt.kernels import render_rgb, resize_plane
 from colorrt.kernels.cuts import DIFFERENT, sum_up, tell_apart
 from colorrt.kernels.film import see_film
-from colorrt.runtime.colorizer import Colorizer, Square
+from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.film.layout import convert_frame, read_luma
 from colorrt.runtime.film.opening import import_av, open_film, reading
 
@@ -84,7 +84,7 @@ def _reduce(luma: Any, coding: Coding) -> Any:
 
 def _color(colorizer: Colorizer, luma: Any, saturation: float | None) -> Any:
     square = colorizer.see(luma)
-    chroma = colorizer.guess([Square(square.luma, square.small)])[0]
+    chroma = colorizer.guess([square])[0]
     return render_rgb(luma, chroma, colorizer.choose_saturation(saturation), guide=square.small)
 
 

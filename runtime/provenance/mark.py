@@ -54,7 +54,8 @@ class Mark:
     """The file name of the original, without its folder."""
     model: str
     weights_sha256: str
-    render_factor: int
+    render_factors: tuple[int, ...]
+    """Several where their guesses were averaged."""
     saturation: float
     upsampling: str
 
@@ -85,7 +86,7 @@ def _description(mark: Mark, about: str, kept: dict[Name, str], *, unreadable: s
         "Iptc4xmpExt:DigitalSourceType": DIGITAL_SOURCE_TYPE,
         "colorrt:Model": mark.model,
         "colorrt:WeightsSHA256": mark.weights_sha256,
-        "colorrt:RenderFactor": str(mark.render_factor),
+        "colorrt:RenderFactor": ", ".join(map(str, mark.render_factors)),
         "colorrt:Saturation": f"{mark.saturation:g}",
         "colorrt:Upsampling": mark.upsampling,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +16,18 @@ from colorrt.cli import load_commands
 from colorrt.evaluation.luma_bands import BandErrors, chroma_levels
 from colorrt.evaluation.quality import gray_of
 from colorrt.evaluation.report import make_report, write_report
-from colorrt.evaluation.stability import Stability, compare_guesses, disturb, summarize_stability
+from colorrt.evaluation.stability import (
+    Stability,
+    compare_guesses,
+    compare_sizes,
+    disturb,
+    measure_stability,
+    summarize_stability,
+)
+from colorrt.runtime.colorizer import Colorizer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -106,6 +115,31 @@ def test_guess_that_moves_with_the_picture_is_not_blamed_for_the_shift() -> None
     assert wild.shift > 5 * smooth.shift
 
 
+@pytest.mark.parametrize(("large", "small"), [(12, 6), (9, 6), (6, 6), (5, 3)])
+def test_guesses_of_two_sizes_are_compared_by_means_over_areas(large: int, small: int) -> None:
+    generator = np.random.default_rng(large)
+    one, other = (generator.normal(0, 0.1, (2, size, size)).astype(np.float32) for size in (large, small))
+    fine = large * small
+    reduced = one.astype(np.float64).repeat(small, axis=1).repeat(small, axis=2)
+    reduced = reduced.reshape(2, small, fine // small, small, fine // small).mean(axis=(2, 4))
+    expected = 255 * np.abs(reduced - other).mean()
+    assert compare_sizes(one, other) == pytest.approx(expected, rel=1e-4)
+    assert compare_sizes(other, one) == pytest.approx(expected, rel=1e-4)
+
+
+def test_render_factors_are_compared_where_any_can_be_taken(make_onnx: Callable[..., Path], tmp_path: Path) -> None:
+    rgb = np.repeat(photo_luma()[..., None], 3, axis=2)
+    with Colorizer(make_onnx(tmp_path / "any.onnx", weight=(0.3, -0.2)), render_factor=2, device="cpu") as colorizer:
+        found = measure_stability(colorizer, rgb)
+        own = colorizer.chroma(photo_luma())
+        others = [colorizer.guess([colorizer.see(photo_luma(), factor)])[0] for factor in (8, 16, 24)]
+    expected = sum(compare_sizes(own, other) for other in others) / 3
+    assert found.render_factor == pytest.approx(expected)
+    assert expected > 0
+    with Colorizer(make_onnx(tmp_path / "one.onnx", render_factor=2), device="cpu") as colorizer:
+        assert measure_stability(colorizer, rgb).render_factor is None
+
+
 def test_score_is_the_mean_of_the_three() -> None:
     rows = [
         compare_guesses(photo_luma(), name, lambda planes: np.zeros((len(planes), 2, 4, 4), np.float32))
@@ -145,7 +179,8 @@ def test_evaluation_writes_one_page_with_everything_inside(photos: Path, tiny_on
     arguments += ["--report", str(tmp_path / "page.html"), "--json", str(tmp_path / "figures.json")]
     result = CliRunner().invoke(load_commands(), arguments)
     assert result.exit_code == 0, result.output
-    assert "stability: chroma changes by 0.00 levels" in result.output
+    assert re.search(r"noise of 4 levels +0\.00 +0%", result.output)
+    assert re.search(r"other render factors of 8, 16, 24 +0\.00 +0%", result.output)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert page.count("data:image/png;base64,") == 2
@@ -154,7 +189,9 @@ def test_evaluation_writes_one_page_with_everything_inside(photos: Path, tiny_on
     assert "&lt;0&gt;.png" in page
     assert "<0>" not in page
     table = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
-    assert {"psnr_db", "per_picture", "bands", "stability", "curve"} <= table.keys()
+    assert {"psnr_db", "per_picture", "bands", "colors", "stability", "curve"} <= table.keys()
+    assert table["stability"]["render_factor"] == pytest.approx(0, abs=1e-4)
+    assert "chroma over original&#x27;s" in page
     assert "frechet" not in table
     assert sum(band["share"] for band in table["bands"]) == pytest.approx(1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figures.json", "page.html", "photos"]

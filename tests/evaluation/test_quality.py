@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -183,6 +184,11 @@ def test_summary_is_the_mean_over_pictures() -> None:
     assert summary.gray_de2000 == 7.0
 
 
+def test_share_of_the_pictures_that_end_farther_from_the_original_than_gray() -> None:
+    rows = [replace(row_of("a", 20.0), de2000=de2000, gray_de2000=10.0) for de2000 in (9.0, 10.0, 11.0, 12.0)]
+    assert summarize(rows).farther_than_gray == 0.5
+
+
 def test_summary_goes_through_json_with_all_its_keys() -> None:
     read_back = json.loads(json.dumps(summarize([row_of("a", 20.0)]).as_json(), allow_nan=False))
     assert set(read_back) == {
@@ -190,6 +196,7 @@ def test_summary_goes_through_json_with_all_its_keys() -> None:
         "colorfulness",
         "colorfulness_original",
         "de2000",
+        "farther_than_gray",
         "gray_ab_mae",
         "gray_de2000",
         "gray_psnr_db",
@@ -198,7 +205,9 @@ def test_summary_goes_through_json_with_all_its_keys() -> None:
         "psnr_db",
     }
     assert read_back["per_picture"][0]["name"] == "a"
-    assert set(read_back["per_picture"][0]) == set(read_back) - {"per_picture", "pictures"} | {"name"}
+    assert set(read_back["per_picture"][0]) == set(read_back) - {"farther_than_gray", "per_picture", "pictures"} | {
+        "name"
+    }
 
 
 def test_no_pictures_have_no_summary() -> None:

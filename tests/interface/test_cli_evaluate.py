@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Command = Callable[..., Result]
 
-DONE, PICTURES, MODEL = 0, 1, 3
+DONE, PICTURES, USAGE, MODEL = 0, 1, 2, 3
 OUTPUTS = ["--json", "figures.json", "--sheet", "sheet.png", "--curve", "curve.png", "--report", "page.html"]
 
 
@@ -176,3 +176,37 @@ def test_folder_without_pictures_and_shards_says_what_to_name(evaluate: Command,
     message = error(evaluate("texts"), 2)
     assert message.startswith("error: texts holds no pictures (")
     assert message.endswith("; name a folder of photographs or of tar shards of them, or one such shard")
+
+
+def test_choice_writes_its_page_and_measures_nothing(
+    evaluate: Command, colorrt: Command, photos: Path, tiny_onnx: Path, tmp_path: Path
+) -> None:
+    options = ["--render-factor", 1, "--device", "cpu"]
+    result = colorrt("eval", "photos", "--choose", tiny_onnx, tiny_onnx, *options)
+    assert result.exit_code == DONE, result.output
+    assert "choose.html: 2 pairs" in result.output
+    assert result.output.count("\n") == 1
+    page = (tmp_path / "choose.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    named = colorrt("eval", "photos", "--choose", tiny_onnx, tiny_onnx, "--report", "p.html", "--pairs", 1, *options)
+    assert "p.html: 1 pairs" in named.output
+    line = error(colorrt("eval", "photos", "--choose", tiny_onnx, tiny_onnx, "--json", "a.json", "--stability"), USAGE)
+    assert "leave out --stability, --json" in line
+    assert "choose.html" in error(
+        colorrt("eval", "photos", "--choose", tiny_onnx, tiny_onnx, "--report", "no/choose.html"), USAGE
+    )
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_boxes_on_skin_are_measured_where_their_photographs_are(
+    evaluate: Command, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "skin.json").write_text(json.dumps({"1.png": [[0.2, 0.2, 0.5, 0.5]]}))
+    result = evaluate("photos", "--skin", "skin.json", "--json", "figures.json")
+    assert "chroma on skin, 1 pictures" in result.output
+    colors = json.loads((tmp_path / "figures.json").read_text())["colors"]
+    assert colors["skin_pictures"] == 1
+    assert colors["skin_chroma_original"] > 0
+    (tmp_path / "skin.json").write_text(json.dumps({"other.png": [[0.2, 0.2, 0.5, 0.5]]}))
+    assert "skin.json: none of its names" in evaluate("photos", "--skin", "skin.json").stderr
+    assert "1.png: this is not JSON" in error(evaluate("photos", "--skin", "photos/1.png"), USAGE)

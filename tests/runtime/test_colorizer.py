@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from colorrt import kernels
 from colorrt.errors import ArtifactError, ModelError, PictureError, UsageError
 from colorrt.runtime.artifact import read_artifact
-from colorrt.runtime.colorizer import Colorizer, choose_render_factor
+from colorrt.runtime.colorizer import Colorizer
+from colorrt.runtime.render_factors import choose_render_factor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

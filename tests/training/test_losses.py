@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from colorrt.training.losses import (
+    NEUTRAL,
     add_noise,
+    cast_loss,
     coarse_loss,
     distance,
     feature_loss,
@@ -58,6 +62,32 @@ def test_averages_forgive_mistakes_that_cancel_within_a_region() -> None:
     assert float(coarse_loss(truth + checks, truth, "l1", 0.05)) == pytest.approx(0, abs=1e-6)
     assert float(coarse_loss(truth + 0.1, truth, "l1", 0.05)) == pytest.approx(0.1, rel=1e-5)
     assert float(coarse_loss(truth + checks, truth, "l1", 0.05, side=1)) == pytest.approx(0.1, rel=1e-5)
+
+
+def test_cast_is_the_mean_where_the_truth_is_neutral_and_nothing_else() -> None:
+    generator = torch.Generator().manual_seed(3)
+    truth = 0.04 * torch.rand(3, 2, 5, 5, generator=generator, dtype=torch.float64) - 0.01
+    guess = torch.rand(3, 2, 5, 5, generator=generator, dtype=torch.float64) - 0.3
+    neutral = [
+        guess[n, :, y, x].tolist()
+        for n in range(3)
+        for y in range(5)
+        for x in range(5)
+        if math.hypot(*truth[n, :, y, x].tolist()) < NEUTRAL
+    ]
+    assert 0 < len(neutral) < 75
+    expected = math.hypot(*(sum(values) / len(neutral) for values in zip(*neutral, strict=True)))
+    assert cast_loss(guess, truth).item() == pytest.approx(expected)
+
+
+def test_wrong_guesses_are_no_cast_while_they_cancel() -> None:
+    guess, truth = torch.zeros(2, 2, 4, 4, requires_grad=True), torch.zeros(2, 2, 4, 4)
+    varied = guess + torch.tensor([0.1, -0.1]).reshape(2, 1, 1, 1)
+    assert cast_loss(varied, truth).item() == pytest.approx(0, abs=1e-5)
+    cast_loss(varied, truth).backward()
+    assert guess.grad is not None
+    assert guess.grad.isfinite().all()
+    assert cast_loss(guess + 0.1, truth + 1).item() == pytest.approx(0, abs=1e-5)
 
 
 def test_feature_terms_are_weighed_and_summed() -> None:

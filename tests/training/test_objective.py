@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from colorrt.models.lite import Lite, enlarge
+from colorrt.training.losses import cast_loss
 from colorrt.training.networks import Trainee, make_trainee
 from colorrt.training.objective import Examples, Objective
 from colorrt.training.recipe import LossRecipe, NetworkRecipe
@@ -79,3 +80,16 @@ def test_regions_larger_than_the_square_are_the_whole_square() -> None:
         found = objective.loss(given, answer)["coarse"]
     means = answer.guess.mean(dim=(2, 3)) - given.chroma.mean(dim=(2, 3))
     torch.testing.assert_close(found, means.abs().mean())
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_cast_is_part_of_the_loss_where_a_recipe_weighs_it(weight: float) -> None:
+    trainee, given = small_lite((24, 16, 12)), lesson()
+    objective = Objective(LossRecipe(compared_at="decoder", cast=weight), trainee, None, None, None, CPU)
+    with torch.inference_mode():
+        answer = objective.answer(given)
+        terms = objective.loss(given, answer)
+    if not weight:
+        assert "cast" not in terms
+        return
+    torch.testing.assert_close(terms["cast"], weight * cast_loss(answer.guess, F.avg_pool2d(given.chroma, 4)))

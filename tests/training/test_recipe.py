@@ -160,6 +160,7 @@ def test_what_is_lacking_is_named(line: str, said: str, change: Changer) -> None
         ("clip = 1.0", "second_beta = 1.5", "optimizer: second_beta = 1.5 is not at least 0, below 1"),
         ("rarity = 3.0", "rebalance = 0.0", "loss: rebalance = 0.0 is not above 0"),
         ("rarity = 3.0", "rarity = 3.0\nhue_rarity = 1.5", "loss: hue_rarity = 1.5 is not from 0 to 1"),
+        ("rarity = 3.0", "rarity = 3.0\ncast = -0.5", "loss: cast = -0.5 is below 0"),
         ("rarity = 3.0", "hue_rarity = 0.5", "loss: hue_rarity weighs rarity, which is not given"),
         ("rarity = 3.0", "view_share = 2.0", "loss: view_share = 2.0 is not from 0 to 1"),
         ("rarity = 3.0", "view_share = 0.5", 'loss: view_share is for lite, with compared_at = "decoder"'),

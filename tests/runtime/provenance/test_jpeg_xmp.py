@@ -10,7 +10,7 @@ from colorrt.runtime.provenance.jpeg_xmp import EXTENSION, LONGEST_PAYLOAD, STAN
 from colorrt.runtime.provenance.mark import Mark, marked_xmp
 from colorrt.runtime.provenance.xmp import RDF, read_outline
 
-MARK = Mark("colorrt 1.2.3", "old.tif", "lite", "ab" * 32, 16, 1.0, "guided")
+MARK = Mark("colorrt 1.2.3", "old.tif", "lite", "ab" * 32, (16,), 1.0, "guided")
 
 
 def packet_of(*sizes: int, padding: int = 0) -> bytes:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from colorrt.runtime.provenance.mark import DIGITAL_SOURCE_TYPE, LONGEST_UNREADABLE, NAMESPACE, Mark, marked_xmp
 from colorrt.runtime.provenance.xmp import LONGEST_PACKET, RDF, read_outline
 
-MARK = Mark("colorrt 1.2.3", "old.tif", "lite", "ab" * 32, 16, 1.25, "guided")
+MARK = Mark("colorrt 1.2.3", "old.tif", "lite", "ab" * 32, (16,), 1.25, "guided")
 XMP, MEDIA = "http://ns.adobe.com/xap/1.0/", "http://ns.adobe.com/xap/1.0/mm/"
 IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 REFERENCE = "http://ns.adobe.com/xap/1.0/sType/ResourceRef#"
@@ -60,7 +60,7 @@ def assert_marked(packet: bytes, mark: Mark = MARK) -> dict[str, Any]:
     settings = {
         "Model": mark.model,
         "WeightsSHA256": mark.weights_sha256,
-        "RenderFactor": str(mark.render_factor),
+        "RenderFactor": ", ".join(map(str, mark.render_factors)),
         "Saturation": f"{mark.saturation:g}",
         "Upsampling": mark.upsampling,
     }

@@ -1,0 +1,40 @@
+"""`colorrt eval --choose A B`: the page on which people choose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from colorrt.cli.app import announce_compiling, check_result_file, needs, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PAGE = Path("choose.html")
+
+
+def choose(photos: Path, models: Sequence[Path], page: Path | None, **settings: Any) -> None:
+    """Write the page of a blind choice between two models.
+
+    `settings`: as of `make_choice`. Raises what it raises, and UsageError when the page cannot be written.
+    """
+    try:
+        from colorrt.evaluation.choice_page import write_choice
+        from colorrt.evaluation.choosing import make_choice
+    except ImportError as error:
+        raise needs("eval", error) from error
+    from colorrt.atomic import atomic_path
+    from colorrt.errors import UsageError
+
+    page = page or PAGE
+    check_result_file(page, (photos, *models))
+    announce_compiling()
+    first, second = models
+    choice = make_choice(
+        photos, first, second, on_skip=lambda name, reason: say(f"skipped {name}: {reason}"), **settings
+    )
+    with atomic_path(page, UsageError) as part:
+        write_choice(part, choice)
+    typer.echo(f"{page}: {len(choice.pairs)} pairs; open it in a browser")
