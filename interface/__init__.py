@@ -44,8 +44,8 @@ __all__ = [
     "read_artifact",
 ]
 
-# Loaded when first asked for: `import colorrt` stays quick and never pulls in numba, onnxruntime or torch. Nothing at all
-# is imported here, not even of Python's own: until the command line catches signals, Ctrl-C ends in a traceback.
+# Loaded when first asked for: `import colorrt` stays quick and never pulls in numba, onnxruntime or torch. Nothing at
+# all is imported here, not even of Python's own: until the command line catches signals, Ctrl-C ends in a traceback.
 _LAZY = {
     **dict.fromkeys(("Contract", "Parity"), "colorrt.contract"),
     **dict.fromkeys(

@@ -82,7 +82,8 @@ class _Member(tarfile.TarInfo):
 
     def _proc_member(self, shard: tarfile.TarFile) -> tarfile.TarInfo:
         extends = self.type in (
-            tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+            tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
+            tarfile.SOLARIS_XHDTYPE,
         )  # fmt: skip
         if extends and not 0 <= self.size <= _MOST_HEADER:
             raise HostileShardError(f"the header of a member claims {self.size:,} bytes")

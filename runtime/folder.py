@@ -163,8 +163,6 @@ class PicturePassage:
 
     def write(self, colored: Iterator[tuple[Frame[Sheet], NDArray[np.float32]]]) -> None:
         """Write the copy, whole or not at all. Raises PictureError."""
-        # Another run in the same folder may have made it since.
-        self._check_target()
         make_folder(self._job.target.parent)
         mark = mark_of(self._colorizer, self._job.source, self._settings.saturation)
         with (
@@ -187,6 +185,8 @@ class PicturePassage:
 
     def _announce(self, part: Path, path: Path) -> None:
         if path == self._job.target:
+            # Another run in the same folder may have made it since: its result stays.
+            self._check_target()
             self._history.announce(self._job, part, time.perf_counter() - self._started, self._source)
 
     def _why(self, error: Exception) -> str:

@@ -1,14 +1,14 @@
 """Results that are about to get their names: a run that is killed between that and its journal's row loses none.
 
-`.colorrt/moves-….jsonl`, one file a run: the row of each result, written before the result takes its name. It is removed
-when the run ends. Of a run that was killed, the next one enters those rows into the journal whose results stand.
+`.colorrt/moves-….jsonl`, one file a run: the row of each result, written before the result takes its name. It is
+removed when the run ends. Of a run that was killed, the next one enters those rows into the journal whose results
+stand.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 

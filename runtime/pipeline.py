@@ -1,7 +1,8 @@
 """The one pipeline: inputs are read ahead, guessed in batches and written behind, in order.
 
 Two threads read, the caller's thread runs the network, two threads write; the slowest of the three alone sets the pace,
-and the memory of pictures under way is bounded. What an input is, a still, a TIFF of pages or a film, is its passage's business.
+and the memory of pictures under way is bounded. What an input is, a still, a TIFF of pages or a film, is its passage's
+business.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def run_passages(
     """Take every passage from its source to its sink; yield what became of each, in order, as it ends.
 
     guess: squares to chroma (N x 2 x S x S float32), called from the caller's thread alone. batch: the most squares at
-    a time; fewer where no more have been read yet, for nothing waits for a batch to fill. budget: of pictures under way.
+    a time; fewer where no more have been read yet, for nothing waits for a batch to fill. budget: of their memory.
 
     What a passage raises is handed to its own `end`; what `guess` raises ends the run and leaves this function, as does
     an interrupt: sinks that have all their frames finish, the others are told to stop.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,6 @@ import numpy as np
 from PIL import Image
 
 from colorrt.errors import ColorrtError, UsageError
-from colorrt.runtime.pictures.picture import Picture
 from colorrt.runtime.pictures.reading import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:

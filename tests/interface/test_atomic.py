@@ -203,7 +203,7 @@ def holders(tmp_path: Path) -> Iterator[Callable[[str, str], tuple[subprocess.Po
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
-                )  # fmt: skip
+                )
             )
             stack.callback(process.kill)
             assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""What may not be read, entered or written, with the file system's own refusals: said, counted, and no end of the run."""
+"""What may not be read, entered or written, refused by the file system itself: said, counted, and no end of the run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _only_where_permissions_hold(tmp_path_factory: pytest.TempPathFactory) -> No
     path = tmp_path_factory.mktemp("probe") / "closed"
     path.touch(0o000)
     probe = [sys.executable, "-c", f"open({str(path)!r})"]
-    if subprocess.run(probe, capture_output=True, check=False, preexec_fn=obey_permissions).returncode == 0:  # noqa: PLW1509 (it only asks the kernel)
+    if subprocess.run(probe, capture_output=True, check=False, preexec_fn=obey_permissions).returncode == 0:
         pytest.skip("root cannot give up its powers here")
 
 
@@ -45,7 +45,7 @@ def run(tiny_onnx: Path, tmp_path: Path) -> Run:
         command = [sys.executable, "-m", "colorrt", "run", *arguments, "--engine", tiny_onnx, "--render-factor", "1"]
         answer = subprocess.run(
             list(map(str, command)), cwd=tmp_path, capture_output=True, text=True, check=False,
-            preexec_fn=obey_permissions,  # noqa: PLW1509 (it only asks the kernel)
+            preexec_fn=obey_permissions,
         )  # fmt: skip
         assert "Traceback" not in answer.stderr
         assert "foresee" not in answer.stderr

@@ -80,46 +80,77 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "absolute paths": lambda: SOUND + member("/etc/owned.png", PNG) + member("//owned.png", PNG) + END,
     "paths that lead out": lambda: SOUND + member("../owned.png", PNG) + member("a/../../owned.png", PNG) + END,
     "links": lambda: (
-        SOUND + member("link.png", kind=tarfile.SYMTYPE, link="/etc/passwd")
-        + member("hard.png", kind=tarfile.LNKTYPE, link="1.png") + END
+        SOUND
+        + member("link.png", kind=tarfile.SYMTYPE, link="/etc/passwd")
+        + member("hard.png", kind=tarfile.LNKTYPE, link="1.png")
+        + END
     ),
     "devices": lambda: (
-        SOUND + b"".join(member(f"{k!r}.png", kind=k) for k in (tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE)) + END
+        SOUND
+        + b"".join(member(f"{k!r}.png", kind=k) for k in (tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE))
+        + END
     ),
     "10 GB declared": lambda: SOUND + member("huge.png", PNG, size=10 << 30) + END,
     "negative size": lambda: SOUND + pax(size="-512") + member("a.png", PNG) + END,
     "name of 10 GB": lambda: SOUND + member("././@LongLink", b"x", size=10 << 30, kind=tarfile.GNUTYPE_LONGNAME) + END,
     "names of names": lambda: SOUND + member("././@LongLink", b"x", kind=tarfile.GNUTYPE_LONGNAME) * 3000 + END,
     "sparse bomb": lambda: SOUND + sparse(10 << 30) + END,
-    "sparse bombs below the limit": lambda: SOUND + b"".join(
-        member(f"{number}.png", kind=tarfile.DIRTYPE) + sparse(500 * MIB) + pax(path=f"{number}.png") + sparse(500 * MIB)
-        for number in range(9)
-    ) + END,
-    "sparse by pax": lambda: SOUND + pax(GNU__sparse__major="1", GNU__sparse__minor="0", GNU__sparse__name="b.png",
-                                         GNU__sparse__realsize=str(10 << 30)) + member("b.png", b"1\n0\n5\nhello") + END,
-    "sparse of nonsense": lambda: SOUND + pax(GNU__sparse__map="1,x,3", GNU__sparse__size="y") + member("b.png", PNG) + END,
-    "pax of nonsense": lambda: SOUND + member("pax", b"99999999999 path=a\n", kind=tarfile.XHDTYPE) + member("b.png") + END,
+    "sparse bombs below the limit": lambda: (
+        SOUND
+        + b"".join(
+            member(f"{number}.png", kind=tarfile.DIRTYPE)
+            + sparse(500 * MIB)
+            + pax(path=f"{number}.png")
+            + sparse(500 * MIB)
+            for number in range(9)
+        )
+        + END
+    ),
+    "sparse by pax": lambda: (
+        SOUND
+        + pax(
+            GNU__sparse__major="1",
+            GNU__sparse__minor="0",
+            GNU__sparse__name="b.png",
+            GNU__sparse__realsize=str(10 << 30),
+        )
+        + member("b.png", b"1\n0\n5\nhello")
+        + END
+    ),
+    "sparse of nonsense": lambda: (
+        SOUND + pax(GNU__sparse__map="1,x,3", GNU__sparse__size="y") + member("b.png", PNG) + END
+    ),
+    "pax of nonsense": lambda: (
+        SOUND + member("pax", b"99999999999 path=a\n", kind=tarfile.XHDTYPE) + member("b.png") + END
+    ),
     "truncated": lambda: (SOUND + member("late.png", PNG * 40))[:-900],
     "gzip in disguise": lambda: gzip.compress(SOUND + END),
     "bzip2 in disguise": lambda: bz2.compress(SOUND + END),
     "gzip truncated": lambda: gzip.compress(SOUND + END)[:-60],
     "gzip bomb": lambda: zeros_behind(SOUND + member("huge.png", size=3000 * MIB), 3000, lambda d: gzip.compress(d, 1)),
     "gzip bomb of a name": lambda: zeros_behind(
-        SOUND + member("././@LongLink", size=3000 * MIB, kind=tarfile.GNUTYPE_LONGNAME), 3000, lambda d: gzip.compress(d, 1)
+        SOUND + member("././@LongLink", size=3000 * MIB, kind=tarfile.GNUTYPE_LONGNAME),
+        3000,
+        lambda d: gzip.compress(d, 1),
     ),
-    "xz bomb": lambda: zeros_behind(SOUND + member("huge.png", size=3000 * MIB), 3000, lambda d: lzma.compress(d, preset=0)),
+    "xz bomb": lambda: zeros_behind(
+        SOUND + member("huge.png", size=3000 * MIB), 3000, lambda d: lzma.compress(d, preset=0)
+    ),
     "100,000 empty members": lambda: SOUND + b"".join(member(f"{n}.jpg") for n in range(100_000)) + END,
     "escape sequences": lambda: SOUND + member("\x1b]0;owned\x07\x1b[2J.png", PNG) + member("a\nb.png", b"no") + END,
     "surrogates": lambda: SOUND + member("\udcff\udc80.png", PNG) + member("\udcfe.png", b"no") + END,
     "right to left": lambda: SOUND + member("\u202egnp.exe.png", PNG) + END,
     "names twice": lambda: SOUND + member("1.png", b"no") + member("./1.png", PNG) + END,
     "a name of 200,000 letters": lambda: (
-        SOUND + member("././@LongLink", b"x" * 200_000 + b".png", kind=tarfile.GNUTYPE_LONGNAME) + member("x", PNG) + END
+        SOUND
+        + member("././@LongLink", b"x" * 200_000 + b".png", kind=tarfile.GNUTYPE_LONGNAME)
+        + member("x", PNG)
+        + END
     ),
     "nothing": lambda: b"",
     "zeros": lambda: bytes(20_000),
     "noise behind": lambda: SOUND + bytes(range(256)) * 40,
-}  # fmt: skip
+}
 
 READ = """
 import json, sys, time
