@@ -194,17 +194,7 @@ class PicturePassage:
         make_folder(self._job.target.parent)
         mark = mark_of(self._colorizer, self._job.source, self._settings.saturation)
         with telling_moves(self._announce), self._signed(mark) as path:
-            write_stills(path, self._painted(colored, mark), self._settings.quality)
-
-    def _painted(
-        self, colored: Iterator[tuple[Frame[Sheet], NDArray[np.float32]]], mark: Mark
-    ) -> Iterator[tuple[Sheet, Paint]]:
-        for frame, chroma in colored:
-            if frame.content.page is None or frame.content.page.number == 0:
-                # Another run in the same folder may have made it while the network was at work.
-                self._check_target()
-            yield self._paint(frame, chroma, mark)
-            del frame, chroma
+            write_stills(path, (self._paint(*one, mark) for one in colored), self._settings.quality)
 
     def _signed(self, mark: Mark) -> AbstractContextManager[Path]:
         target, credentials = self._job.target, self._settings.credentials
@@ -250,6 +240,8 @@ class PicturePassage:
 
     def _announce(self, part: Path, path: Path) -> None:
         if path == self._job.target:
+            # Another run in the same folder may have made it since: its result stays.
+            self._check_target()
             seconds = time.perf_counter() - self._started
             self._history.announce(self._job, part, seconds, self._source, self._kept)
 

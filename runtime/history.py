@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import threading
+import time
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 from colorrt.runtime.jobs import Job
 from colorrt.runtime.journal import DONE, Identity, Journal, Making, Row, identify, is_same
 from colorrt.runtime.moves import Moves, recover_rows
+
+_LOOKS, _PAUSE, _NEW = 5, 0.02, 5.0
+"""How often the row of a result is looked for that is newer than so many seconds, and the seconds between."""
 
 
 class Skip(enum.Enum):
@@ -74,9 +78,13 @@ class History:
         were left in their own colors are to be colored now."""
         row = self._row(job)
         if self._journals is not None and not _describes(row, job.target):
-            # Another run may be at work in the same folder.
-            self._journals.of(job).refresh()
-            row = self._row(job)
+            # Another run may be at work in the same folder, and its row comes a moment after its result.
+            for _ in range(_LOOKS):
+                self._journals.of(job).refresh()
+                row = self._row(job)
+                if _describes(row, job.target) or not _is_new(job.target):
+                    break
+                time.sleep(_PAUSE)
         if row is None or row.target_was is None or row.making is None or row.source_was is None:
             return Skip.FOREIGN
         if not is_same(job.target, row.target_was):
@@ -162,6 +170,13 @@ class History:
 
 def _describes(row: Row | None, target: Path) -> bool:
     return row is not None and row.target_was is not None and is_same(target, row.target_was)
+
+
+def _is_new(path: Path) -> bool:
+    try:
+        return abs(time.time() - path.stat().st_mtime) < _NEW
+    except OSError:
+        return False
 
 
 def _absolute(path: Path) -> str:

@@ -71,7 +71,7 @@ def _memory(arguments: argparse.Namespace) -> None:
         raise UsageError(f"{', '.join(unknown) or 'the size'}: this is measured for {', '.join(KINDS)}, of 1 x 1 up")
     rows = list(measure_kinds(arguments.kinds or KINDS, arguments.width, arguments.height, print))
     print("\n".join(memory_lines(rows)))
-    _write(arguments.json, {"kinds": as_json(rows)})
+    _write(arguments.json, {"rows": as_json(rows)})
 
 
 def _add_cpu(commands: Any) -> None:

@@ -47,7 +47,7 @@ def levels_of(picture: PictureLike, reserve: Callable[..., None] | None = None) 
             return _first(pages, reserve)
     if isinstance(picture, Image.Image):
         if reserve is not None:
-            reserve(picture.width * picture.height, each=bytes_per_pixel(picture))
+            reserve(picture.width * picture.height, each=bytes_per_pixel(picture, picture.width * picture.height))
         with picture_errors(_IN_MEMORY), pillow_limit_lifted:
             picture.load()
             levels, _ = read_levels(picture)

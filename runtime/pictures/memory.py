@@ -1,7 +1,8 @@
 """How much memory a picture takes from its decoding to its written copy, by format and mode.
 
-Measured with `python -m studies memory` on pictures of 17 megapixels (Linux, Pillow 12): the peak of the process beyond
-what it held before, rounded up. What takes most is in some formats the decoder, in others the encoder of the copy.
+Measured with `python -m studies memory` (Linux, Pillow 12): the peak of the process beyond what it held before. The
+tables are the figures at 17 megapixels, rounded up; at 1 to 10 megapixels up to 25 MB come on top, which are `BANDS`.
+What takes most is in some formats the decoder, in others the encoder of the copy.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ JPEG_PLANES = 2.5
 LOSSLESS = 10.0
 """Bytes a pixel of a JPEG whose coefficients are kept; those of a color JPEG are all in memory. Not measured."""
 
+BANDS = 25_200_000
+"""Bytes of a picture of any size: rows that are rendered and encoded at a time."""
+
 _GRAY, _GRAY_ALPHA, _RGB, _RGBA, _OTHER = "L", "LA", "RGB", "RGBA", "other"
 # JPEG, PNG, TIFF, BMP, GIF, PPM and TGA. Other: inks, palettes, and color that is converted to RGB.
 _PLAIN = {_GRAY: 8.0, _GRAY_ALPHA: 9.0, _RGB: 10.5, _RGBA: 15.5, _OTHER: 15.5}
@@ -33,11 +37,15 @@ _HEAVY = {
 _GROUP_OF = {"1": _GRAY, "L": _GRAY, "I": _GRAY, "F": _GRAY, "LA": _GRAY_ALPHA, "La": _GRAY_ALPHA, "RGB": _RGB}
 
 
-def bytes_per_pixel(image: Image.Image | None) -> float:
-    """Return what a pixel of this image, open and not loaded, takes at most at a time, until its copy is written.
+def bytes_per_pixel(image: Image.Image | None, pixels: int) -> float:
+    """Return what each of its pixels takes at most at a time of an image, open and not loaded, until it is written.
 
-    None: a page of a TIFF that Pillow does not read.
+    None: a page of a TIFF that Pillow does not read. pixels: how many there are; of few, each has more of `BANDS`.
     """
+    return _levels_of(image) + BANDS / max(1, pixels)
+
+
+def _levels_of(image: Image.Image | None) -> float:
     if image is None:
         return _DEEP[_OTHER]
     group = _group_of(image)

@@ -214,9 +214,10 @@ class Pages:
 
     def bytes_per_pixel(self, number: int) -> float:
         """Return what a pixel of a page takes at most, until its copy is written. Raises PictureError."""
+        pixels = self.pixels(number)
         with picture_errors(self._path, self._of(number)), pillow_limit_lifted:
             self._meter.allow()
-            return bytes_per_pixel(self._sought(self._frames[number]))
+            return bytes_per_pixel(self._sought(self._frames[number]), pixels)
 
     def read(self, number: int) -> Picture:
         """Decode a page. Raises PictureError if it has too many pixels or is damaged."""
