@@ -31,7 +31,7 @@ LARGEST_README = 6 * 1024
 
 SHORT = {"doctor", "eval", "export", "info", "models", "run", "verify"}
 """Commands that take seconds on the samples: they run, unless they name what a reader has to bring."""
-BROUGHT = re.compile(r".*\.(pth|plan|mp4|mkv)|(artistic|mine|runs/|runtime/).*|[A-Z_]{3,}")
+BROUGHT = re.compile(r".*\.(pth|plan|mp4|mkv)|(artistic|ddcolor|eccv16|mine|runs/|runtime/).*|[A-Z_]{3,}")
 NEEDED = {"export": ("torch", "onnx"), "eval": ("skimage", "matplotlib"), "verify": ("skimage",)}
 """Packages of extras that a short command needs; without them it is parsed only."""
 NEEDED_BY_PYTHON = ("torch",)
