@@ -57,11 +57,13 @@ class Report:
 
     def write(self) -> None:
         """Write the file, whole or not at all. Raises UsageError when that is not possible."""
-        from colorrt.atomic import atomic_path
+        from colorrt.atomic import atomic_path, remove_parts
 
         self._written = time.monotonic()
         if self._path is None:
             return
+        # Of reports whose runs were killed as they wrote one.
+        remove_parts(self._path.parent)
         as_csv = self._path.suffix.lower() == ".csv"
         with atomic_path(self._path, UsageError) as part:
             text = _csv(self._flat()) if as_csv else json.dumps(list(self._rows()), indent=1) + "\n"

@@ -179,6 +179,28 @@ def test_result_whose_run_dies_before_its_row_is_written_gets_its_row_from_the_n
     assert "done before" in again["reason"]
 
 
+def test_report_whose_run_died_as_it_was_written_leaves_no_part(
+    save_gray: Callable[..., Path], tiny_onnx: Path, tmp_path: Path
+) -> None:
+    save_gray(tmp_path / "scans/a.png")
+    left = tmp_path / ".out.json.0123456789ab.part"
+    left.write_bytes(b"half of it")
+    folder = Folder(tmp_path / "scans", tmp_path / "out", tiny_onnx)
+    folder.finish()
+    assert not left.exists()
+
+
+def test_signing_that_is_killed_leaves_nothing_once_the_next_run_has_ended(
+    save_gray: Callable[..., Path], tiny_onnx: Path, tmp_path: Path
+) -> None:
+    save_gray(tmp_path / "scans/a.png")
+    left = tmp_path / "out/.colorrt-0123456789ab.part"
+    left.mkdir(parents=True)
+    (left / "unsigned.png").write_bytes(b"half of it")
+    Folder(tmp_path / "scans", tmp_path / "out", tiny_onnx).finish()
+    assert not left.exists()
+
+
 CAUGHT = """
 import sys
 from colorrt.cli.signals import catch_signals
