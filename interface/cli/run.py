@@ -395,10 +395,14 @@ def _write_preview(colorizer: Colorizer, films: Sequence[Job], path: Path, satur
 
 def _write_sheet(path: Path, results: Sequence[Result]) -> None:
     from colorrt.evaluation.proof_sheet import write_proof
+    from colorrt.runtime.film.suffixes import is_film
     from colorrt.runtime.folder import Outcome
     from colorrt.runtime.history import Skip
 
     shown = [one for one in results if one.outcome is not Outcome.FAILED and one.skip is not Skip.IN_COLOR]
-    pairs = [(one.job.source, one.job.target) for one in shown]
+    # Of a film --preview makes a sheet.
+    pairs = [(one.job.source, one.job.target) for one in shown if not is_film(one.job.source)]
     if pairs:
         write_proof(path, pairs)
+    else:
+        say(f"{path}: not written, for there is no picture to show before and after")
