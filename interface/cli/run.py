@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -292,8 +292,10 @@ def _color(
 
     journals = Journals()
     try:
-        with Progress(len(pictures), hidden=quiet, verbose=verbose) as progress:
-            for _ in progress.follow(report.follow(_results(colorizer, pictures, settings, journals, pipe))):
+        results = _results(colorizer, pictures, settings, journals, pipe)
+        # Closed before the journals are: an interrupt may come between two results, while others are written.
+        with closing(results), Progress(len(pictures), hidden=quiet, verbose=verbose) as progress:
+            for _ in progress.follow(report.follow(results)):
                 """Each is shown and noted as it ends."""
         if films.settings is not None:
             from colorrt.cli.films import color_films, report_of
@@ -360,7 +362,7 @@ def _credentials_of(sign: tuple[Path, Path] | None) -> Credentials | None:
 
 def _results(
     colorizer: Colorizer, pictures: Sequence[Job], settings: Settings, journals: Journals, pipe: Pipe | None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     from colorrt.runtime.folder import color_jobs
 
     if pipe is None:
