@@ -52,7 +52,7 @@ def open_journal(folder: Path) -> Journal:
 
 
 def summarize_journal(journal: Journal) -> Summary:
-    """Count what a journal holds."""
+    """Count what a journal holds; outcomes by name, for rows come in the order in which their threads end."""
     rows, outcomes, first, last = 0, Counter[str](), "", ""
     for row in read_rows(journal.path):
         rows += 1
@@ -60,9 +60,8 @@ def summarize_journal(journal: Journal) -> Summary:
         first = min(first or row.at, row.at)
         last = max(last, row.at)
     made = [row.making for row in journal.results() if row.making is not None]
-    return Summary(
-        rows, journal.torn, len(journal.results()), dict(outcomes), dict(Counter(made).most_common()), first, last
-    )
+    makings = dict(Counter(made).most_common())
+    return Summary(rows, journal.torn, len(journal.results()), dict(sorted(outcomes.items())), makings, first, last)
 
 
 def verify_results(journal: Journal) -> Iterator[tuple[Row, Fixity]]:

@@ -161,7 +161,10 @@ class Track(Generic[Content, Ended]):
             self._changed.notify_all()
 
     def write(self) -> Ended:
-        """Let the sink take the frames, and return what became of the passage. Runs in a writer's thread."""
+        """Let the sink take the frames, and return what became of the passage. Runs in a writer's thread.
+
+        Raises StoppedError, after the passage's `end`, where the run was broken off.
+        """
         error: Exception | None = None
         colored = self._colored()
         try:
@@ -176,7 +179,10 @@ class Track(Generic[Content, Ended]):
             self._guessed.clear()
             self._changed.notify_all()
         self._budget.give(left)
-        return self.passage.end(error)
+        ended = self.passage.end(error)
+        if isinstance(error, StoppedError):
+            raise error
+        return ended
 
     def _colored(self) -> Generator[tuple[Frame[Content], Chroma], None, None]:
         while True:

@@ -37,7 +37,8 @@ def run_passages(
     a time; fewer where no more have been read yet, for nothing waits for a batch to fill. budget: of their memory.
 
     What a passage raises is handed to its own `end`; what `guess` raises ends the run and leaves this function, as does
-    an interrupt: sinks that have all their frames finish, the others are told to stop.
+    an interrupt: sinks that have all their frames finish, and what became of those is yielded first; the others are
+    told to stop.
     """
     budget = budget or MemoryBudget()
     coming = enumerate(passages)
@@ -82,16 +83,17 @@ def run_passages(
                 for track, end in ended:
                     track.finish(end)
                 ended.clear()
-                while writing and (len(writing) > DEPTH or writing[0].done()):
-                    yield writing.popleft().result()
-            while writing:
-                yield writing.popleft().result()
-        except BaseException:
+                while writing and (not tracks or len(writing) > DEPTH or writing[0].done()):
+                    yield _next_of(writing)
+        except BaseException as error:
             budget.close()
             for track in (*tracks, *(track for track, _ in ended)):
                 track.close()
             readers.shutdown(cancel_futures=True)
             writers.shutdown(cancel_futures=True)
+            # Nobody hears of them who has closed this generator.
+            if not isinstance(error, GeneratorExit):
+                yield from (future.result() for future in writing if _is_of_whole(future))
             raise
 
 
@@ -117,6 +119,18 @@ def _admit(
         return False
     writing.append(writers.submit(track.write))
     return True
+
+
+def _next_of(writing: deque[Future[Ended]]) -> Ended:
+    # Taken away only when it is known: an interrupt comes while it is waited for.
+    result = writing[0].result()
+    writing.popleft()
+    return result
+
+
+def _is_of_whole(future: Future[Ended]) -> bool:
+    """Whether a sink, done or cancelled, has ended by itself."""
+    return not future.cancelled() and future.exception() is None
 
 
 def _settled(result: Ended) -> Future[Ended]:

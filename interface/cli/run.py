@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from colorrt.runtime.signing import Credentials
 
 FILMS, SAFETY = "Films", "Safety"
+_MOST_DIGITS = 9
 
 
 @command(
@@ -292,8 +293,10 @@ def _color(
 
     journals = Journals()
     try:
-        with Progress(len(pictures), hidden=quiet, verbose=verbose) as progress:
-            for _ in progress.follow(report.follow(_results(colorizer, pictures, settings, journals, pipe))):
+        results = _results(colorizer, pictures, settings, journals, pipe)
+        # Closed before the journals are: an interrupt may come between two results, while others are written.
+        with closing(results), Progress(len(pictures), hidden=quiet, verbose=verbose) as progress:
+            for _ in progress.follow(report.follow(results)):
                 """Each is shown and noted as it ends."""
         if films.settings is not None:
             from colorrt.cli.films import color_films, report_of
@@ -360,7 +363,7 @@ def _credentials_of(sign: tuple[Path, Path] | None) -> Credentials | None:
 
 def _results(
     colorizer: Colorizer, pictures: Sequence[Job], settings: Settings, journals: Journals, pipe: Pipe | None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     from colorrt.runtime.folder import color_jobs
 
     if pipe is None:
@@ -373,13 +376,16 @@ def _results(
 
 
 def _numbers_of(shard: str | None) -> tuple[int, int]:
+    from colorrt.atomic import in_one_line
     from colorrt.errors import UsageError
 
     if shard is None:
         return 1, 1
     number, _, count = shard.partition("/")
-    if not (number.isdecimal() and count.isdecimal()):
-        raise UsageError(f"--shard {shard}: give two numbers, such as 3/16 for the third of sixteen machines")
+    if not (number.isdecimal() and count.isdecimal()) or max(len(number), len(count)) > _MOST_DIGITS:
+        raise UsageError(
+            f"--shard {in_one_line(shard)}: give two numbers, such as 3/16 for the third of sixteen machines"
+        )
     return int(number), int(count)
 
 
@@ -395,10 +401,14 @@ def _write_preview(colorizer: Colorizer, films: Sequence[Job], path: Path, satur
 
 def _write_sheet(path: Path, results: Sequence[Result]) -> None:
     from colorrt.evaluation.proof_sheet import write_proof
+    from colorrt.runtime.film.suffixes import is_film
     from colorrt.runtime.folder import Outcome
     from colorrt.runtime.history import Skip
 
     shown = [one for one in results if one.outcome is not Outcome.FAILED and one.skip is not Skip.IN_COLOR]
-    pairs = [(one.job.source, one.job.target) for one in shown]
+    # Of a film --preview makes a sheet.
+    pairs = [(one.job.source, one.job.target) for one in shown if not is_film(one.job.source)]
     if pairs:
         write_proof(path, pairs)
+    else:
+        say(f"{path}: not written, for there is no picture to show before and after")

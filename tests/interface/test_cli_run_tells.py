@@ -224,6 +224,10 @@ def test_termination_ends_like_an_interrupt_with_its_own_code_and_a_report(
     assert said.endswith("nothing is half-written; run the same command again to go on")
     rows = json.loads((tmp_path / "report.json").read_text())
     assert all(row["outcome"] == "done" for row in rows)
+    # Those that were being written when it came are counted and reported too.
+    results = {path.name for path in (tmp_path / "out").glob("*.png")}
+    assert {Path(row["target"]).name for row in rows} == results
+    assert said.startswith(f"terminated: {len(results)} colored, {8 - len(results)} to go; ")
     assert not list((tmp_path / "out").glob(".*.part"))
 
 

@@ -271,3 +271,13 @@ def test_film_that_does_not_fit_onto_the_disk_is_said_and_the_others_are_made(
     assert not list((tmp_path / "old-color").glob(".*.part"))
     assert run("old").stdout.startswith("1 colored: old-color/large.mp4; 4 skipped: done before")
     assert count_frames(tmp_path / "old-color" / "large.mp4") == 30
+
+
+def test_sheet_shows_the_pictures_beside_films(run: Command, old: Path, tmp_path: Path) -> None:
+    result = run("old", "--sheet", "sheet.png")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "sheet.png").is_file()
+    result = run("old/film.mp4", "-o", "one.mp4", "--sheet", "none.png")
+    assert result.exit_code == 0, result.output
+    assert "none.png: not written, for there is no picture to show" in result.stderr
+    assert not (tmp_path / "none.png").exists()

@@ -171,6 +171,26 @@ def test_failing_network_ends_the_run_and_lets_full_sinks_finish() -> None:
     assert all(isinstance(error, StoppedError) for error in strips[1].ended)
 
 
+def test_what_ends_while_a_run_is_broken_off_is_told_before_it_ends() -> None:
+    going_on = threading.Event()
+
+    class Interrupted(Network):
+        def __call__(self, squares: list[Square]) -> NDArray[np.float32]:
+            if len(self.batches) == 2:
+                going_on.set()
+                raise KeyboardInterrupt
+            return super().__call__(squares)
+
+    # Two are held back in their sinks until the interrupt has come.
+    strips = [Strip(number, wait_before_write=going_on) for number in range(2)] + [Strip(2)]
+    told: list[tuple[int, str | None]] = []
+    with pytest.raises(KeyboardInterrupt):
+        told += run_passages(strips, Interrupted())  # list.__iadd__ keeps what came before an exception.
+    assert told == [(0, None), (1, None)]
+    assert [strip.written for strip in strips[:2]] == [[0], [0]]
+    assert strips[2].written == []
+
+
 def test_caller_that_stops_listening_ends_the_run() -> None:
     strips = [Strip(number, 4) for number in range(50)]
     results: Any = run_passages(iter(strips), Network())
