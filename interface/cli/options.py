@@ -36,7 +36,7 @@ RenderFactorOption = Annotated[
     typer.Option(
         help="Side of the square that the network sees, in units of 16 pixels: 1 to 64. Guesses at several, such as "
         "8,16,24, are averaged.",
-        metavar="N[,N...]",
+        metavar="N[,N]",
         show_default="16, or what the model was made for",
         rich_help_panel=MODEL,
     ),

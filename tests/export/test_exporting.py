@@ -167,5 +167,5 @@ def test_target_and_attention_are_recorded(weights: Path, tmp_path: Path) -> Non
 
 
 def test_unknown_precision_is_refused_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'int8' is unknown"):
-        export_network(tmp_path / "absent.pth", 1, precision="int8")
+    with pytest.raises(UsageError, match="'int4' is unknown"):
+        export_network(tmp_path / "absent.pth", 1, precision="int4")
