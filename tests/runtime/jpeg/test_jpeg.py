@@ -62,7 +62,7 @@ def paint(size: int = 16, seed: int = 1, strength: float = 0.1) -> Paint:
 
 
 def opened(path: Path, target: Path = OUT) -> JpegStill:
-    still = open_jpeg(path, target, None, lambda _: None)
+    still = open_jpeg(path, target, None, lambda _, **__: None)
     assert isinstance(still, JpegStill)
     return still
 
@@ -274,7 +274,7 @@ def test_damaged_scan_reserves_once_and_is_told_as_in_the_ordinary_way(tmp_path:
     path.write_bytes(encoded[: len(encoded) // 2] + bytes((0xFF, EOI)))
     reserved: list[int] = []
     try:
-        found: object = open_jpeg(path, OUT, None, reserved.append)
+        found: object = open_jpeg(path, OUT, None, lambda pixels, **_: reserved.append(pixels))
     except PictureError as error:
         found = str(error)
     try:

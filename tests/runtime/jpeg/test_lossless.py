@@ -83,7 +83,7 @@ def paint(seed: int = 1, strength: float = 0.1) -> Paint:
 
 
 def opened(path: Path) -> LosslessStill:
-    return open_lossless(path, OUT, None, lambda _: None)
+    return open_lossless(path, OUT, None, lambda _, **__: None)
 
 
 def colored(path: Path, encoded: bytes, colors: Paint | None = None, quality: int = 90) -> bytes:
