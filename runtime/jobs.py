@@ -134,7 +134,9 @@ def plan_jobs(
 def take_shard(jobs: Sequence[Job], number: int, count: int) -> list[Job]:
     """Return the jobs of one machine of `count`, `number` from 1: chosen by the digest of each result's name.
 
-    So it does not depend on the order or the number of the jobs. Raises UsageError when `number` is not in 1..count.
+    So it does not depend on the order or the number of the jobs. The suffix does not count: x.gif becomes x.png, and
+    only the machine that also has x.png knows that this name is another's.
+    Raises UsageError when `number` is not in 1..count.
     """
     if not 1 <= number <= count:
         raise UsageError(f"shard {number}/{count}: the first number goes from 1 to the second, such as 3/16")
@@ -142,8 +144,8 @@ def take_shard(jobs: Sequence[Job], number: int, count: int) -> list[Job]:
 
 
 def shard_of(name: str, count: int) -> int:
-    """Return which shard of 1..count a name belongs to."""
-    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    """Return which shard of 1..count a name belongs to, whatever its suffix."""
+    digest = hashlib.sha256(os.fsencode(name.removesuffix(Path(name).suffix))).digest()
     return 1 + int.from_bytes(digest[:8], "big") % count
 
 

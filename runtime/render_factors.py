@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorrt import kernels
+from colorrt.atomic import in_one_line
 from colorrt.contract import HIGHEST_RENDER_FACTOR, Contract, check_render_factor
 from colorrt.errors import UsageError
 from colorrt.runtime.shipped import SHIPPED_RENDER_FACTOR
@@ -60,7 +61,8 @@ def read_render_factors(text: str | None) -> int | tuple[int, ...] | None:
         factors = tuple(_checked(int(part)) for part in text.split(","))
     except ValueError as error:
         raise UsageError(
-            f"--render-factor {text!r} is not a whole number from 1 to {HIGHEST_RENDER_FACTOR}, or some: 8,16,24"
+            f"--render-factor {in_one_line(text)!r} is not a whole number from 1 to {HIGHEST_RENDER_FACTOR}, or some: "
+            "8,16,24"
         ) from error
     return factors[0] if len(factors) == 1 else factors
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from colorrt.runtime.signing import Credentials
 
 FILMS, SAFETY = "Films", "Safety"
+_MOST_DIGITS = 9
 
 
 @command(
@@ -375,13 +376,16 @@ def _results(
 
 
 def _numbers_of(shard: str | None) -> tuple[int, int]:
+    from colorrt.atomic import in_one_line
     from colorrt.errors import UsageError
 
     if shard is None:
         return 1, 1
     number, _, count = shard.partition("/")
-    if not (number.isdecimal() and count.isdecimal()):
-        raise UsageError(f"--shard {shard}: give two numbers, such as 3/16 for the third of sixteen machines")
+    if not (number.isdecimal() and count.isdecimal()) or max(len(number), len(count)) > _MOST_DIGITS:
+        raise UsageError(
+            f"--shard {in_one_line(shard)}: give two numbers, such as 3/16 for the third of sixteen machines"
+        )
     return int(number), int(count)
 
 

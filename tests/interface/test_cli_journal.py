@@ -68,3 +68,25 @@ def test_folder_without_journal_is_one_line(colorrt: Command, command: list[str]
     assert result.stderr.startswith("error: nothing: no journal in it")
     assert result.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_shards_give_no_two_results_one_name(colorrt: Command, run: Command, save_gray: Save, tmp_path: Path) -> None:
+    for number in range(6):
+        for suffix in (".gif", ".png"):
+            save_gray(tmp_path / "scans" / f"{number}{suffix}")
+    for number in (1, 2, 3):
+        run("scans", "-o", f"part-{number}", "--shard", f"{number}/3")
+    names = [path.name for path in tmp_path.glob("part-*/*.png")]
+    assert len(names) == len(set(names)) == 12
+    parts = [path.name for path in tmp_path.glob("part-*") if (path / ".colorrt").exists()]
+    assert colorrt("journal", "merge", "all", *parts).stderr == ""
+
+
+@pytest.mark.parametrize("option", ["--shard", "--render-factor"])
+def test_endless_number_is_one_short_line(colorrt: Command, save_gray: Save, tmp_path: Path, option: str) -> None:
+    save_gray(tmp_path / "a.jpg")
+    value = "1" * 5000
+    result = colorrt("run", "a.jpg", option, f"1/{value}" if option == "--shard" else value)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {option} ")
+    assert len(result.stderr) < 400

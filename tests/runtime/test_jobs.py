@@ -353,6 +353,17 @@ def test_shards_part_the_pictures_without_overlap_whatever_else_is_named() -> No
         take_shard(jobs, 5, 4)
 
 
+@pytest.mark.usefixtures("here")
+def test_names_that_a_result_may_take_from_another_are_in_one_shard() -> None:
+    make(*(f"in/{number:03}{suffix}" for number in range(50) for suffix in (".gif", ".png", ".jpg")))
+    for number in range(1, 5):
+        shard = take_shard(plan_jobs(["in"], Path("out")), number, 4)
+        stems = [job.source.stem for job in shard]
+        assert all(stems.count(stem) == 3 for stem in stems)
+    # "." is a name without a suffix, and without a stem.
+    assert sum(len(take_shard([Job(Path(), Path(), "no pictures")], number, 4)) for number in range(1, 5)) == 1
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [
