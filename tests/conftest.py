@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +25,10 @@ SHARED = TESTS.parents[1] / "shared"
 # Test modules of import mode importlib cannot import helpers that lie beside them by name.
 sys.path += [str(TESTS / "docs"), str(TESTS / "runtime"), str(TESTS / "runtime" / "standins")]
 pytest.register_assert_rewrite("colored_files", "engine_plans", "examples", "picture_files")
+
+# Time is measured by bench/, on a quiet machine; a test that fails because another one ran beside it tells nothing.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
