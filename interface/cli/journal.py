@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from colorrt.cli.app import COLORIZE, app, check_result_file, command, say, say_table, write_json
 from colorrt.cli.layout import Group
 from colorrt.cli.options import JsonFileOption
+
+if TYPE_CHECKING:
+    from colorrt.runtime.journal import Journal
 
 LISTED = 20
 
@@ -32,8 +35,8 @@ def show(folder: FolderArgument, json_file: JsonFileOption = None) -> None:
     """Show what was done: rows, results, outcomes, settings, first and last time."""
     from colorrt.runtime.fixity import open_journal, summarize_journal
 
-    check_result_file(json_file)
     found = open_journal(folder)
+    _check_json(json_file, found)
     summary = summarize_journal(found)
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items())
     torn = f", {summary.torn} torn lines passed over" if summary.torn else ""
@@ -66,8 +69,8 @@ def verify(folder: FolderArgument, json_file: JsonFileOption = None) -> None:
     """
     from colorrt.runtime.fixity import Fixity, open_journal, verify_results
 
-    check_result_file(json_file)
     found = open_journal(folder)
+    _check_json(json_file, found)
     counts: Counter[Fixity] = Counter()
     table = []
     for row, fixity in verify_results(found):
@@ -101,3 +104,8 @@ def merge(
     say(f"{added} rows added to the journal of {into}", err=False)
     if several:
         say(f"{several} results have rows of more than one source; the last one counts")
+
+
+def _check_json(path: Path | None, journal: Journal) -> None:
+    """Raise UsageError when the figures would take the place of the journal, or of what it stands for."""
+    check_result_file(path, [journal.path, *(journal.folder / row.target for row in journal.results())])

@@ -82,6 +82,18 @@ def test_shards_give_no_two_results_one_name(colorrt: Command, run: Command, sav
     assert colorrt("journal", "merge", "all", *parts).stderr == ""
 
 
+@pytest.mark.parametrize("command", ["show", "verify"])
+@pytest.mark.parametrize("name", [".colorrt/journal.jsonl", "sub/3.tif", "1.jpg"])
+def test_figures_take_the_place_of_no_result_and_of_no_journal(
+    colorrt: Command, out: Path, command: str, name: str
+) -> None:
+    before = (out / name).read_bytes()
+    result = colorrt("journal", command, "out", "--json", out / name)
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+    assert (out / name).read_bytes() == before
+
+
 @pytest.mark.parametrize("option", ["--shard", "--render-factor"])
 def test_endless_number_is_one_short_line(colorrt: Command, save_gray: Save, tmp_path: Path, option: str) -> None:
     save_gray(tmp_path / "a.jpg")
