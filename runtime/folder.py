@@ -22,7 +22,7 @@ from colorrt.runtime.history import History, Journals, Skip
 from colorrt.runtime.jobs import Job, Names, exists
 from colorrt.runtime.journal import Identity, Making, Row
 from colorrt.runtime.marking import mark_of
-from colorrt.runtime.notes import Note, note_first_frame, note_pages_in_color, note_unmarked
+from colorrt.runtime.notes import Note, note_first_frame, note_of_before, note_pages_in_color, note_unmarked
 from colorrt.runtime.paint import Paint
 from colorrt.runtime.passage import Frame, Reserve, StoppedError
 from colorrt.runtime.pictures.color_spread import InColorError
@@ -61,7 +61,7 @@ class Result:
     row: Row | None = None
     """What the journal says of it; None where it keeps none."""
     notes: tuple[Note, ...] = ()
-    """What else is to be said of one that is done."""
+    """What else is to be said of it."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,9 @@ class PicturePassage:
     def _left(self, reason: str) -> Result:
         # Identified now, or by the run that wrote the row, which need not be written again.
         seconds = time.perf_counter() - self._started
-        result = Result(self._job, Outcome.SKIPPED, reason, seconds, Skip.IN_COLOR)
+        before = self._history.of_before(self._job)
+        notes = () if before is None else (note_of_before(printable(before)),)
+        result = Result(self._job, Outcome.SKIPPED, reason, seconds, Skip.IN_COLOR, notes=notes)
         if self._source is None:
             return result
         row = self._history.enter(self._job, Outcome.SKIPPED.value, reason, seconds, self._source)

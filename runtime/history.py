@@ -105,6 +105,19 @@ class History:
             return False
         return row.making.version == self._making.version and is_same(job.source, row.source_was)
 
+    def of_before(self, job: Job) -> Path | None:
+        """Return the result that was made of what the source was before it was replaced, None where none stands."""
+        if self._journals is None:
+            return None
+        # It may have become PNG.
+        for target in (job.target, job.target.with_suffix(".png")):
+            row = self._journals.of(job).made(target)
+            if row is None or row.source != _absolute(job.source) or row.source_was is None:
+                continue
+            if not is_same(job.source, row.source_was) and _describes(row, target):
+                return target
+        return None
+
     def identify(self, job: Job) -> Identity | None:
         """Return what the source is now, with its digest; None where no journal is kept, or it cannot be read."""
         if self._journals is None:

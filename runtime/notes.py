@@ -1,4 +1,4 @@
-"""What is to be said of a result that is done: pages that stayed as they were, frames left out, no mark."""
+"""What is to be said of a result: pages that stayed as they were, frames left out, no mark, a source that is gone."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ class NoteKind(enum.Enum):
     PAGES_IN_COLOR = "pages in color"
     FIRST_FRAME = "first frame"
     UNMARKED = "unmarked"
+    OF_BEFORE = "of before"
 
 
 @dataclass(frozen=True)
 class Note:
-    """One thing to be said of one result. `text`: in words. `count`: pages; `what`: the format, for UNMARKED."""
+    """One thing to be said of one result. `text`: in words. `count`: pages. `what`: the format, for UNMARKED; the
+    result, for OF_BEFORE."""
 
     kind: NoteKind
     text: str
@@ -41,6 +43,11 @@ def note_unmarked(name: str) -> Note:
     return Note(NoteKind.UNMARKED, f"no mark: {name} cannot hold one", what=name)
 
 
+def note_of_before(result: str) -> Note:
+    """Say that a result stays that was made of another picture, which one in color has replaced."""
+    return Note(NoteKind.OF_BEFORE, f"{result}: of an earlier picture, which one in color has replaced", what=result)
+
+
 def describe_notes(notes: Iterable[Note]) -> list[str]:
     """Count notes by kind, a line for each kind: "2 results carry no mark: BMP and TGA cannot hold one"."""
     of: dict[NoteKind, list[Note]] = {kind: [] for kind in NoteKind}
@@ -60,6 +67,10 @@ def describe_notes(notes: Iterable[Note]) -> list[str]:
         listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
         carry = "1 result carries" if len(unmarked) == 1 else f"{len(unmarked)} results carry"
         lines.append(f"{carry} no mark: {listed} cannot hold one")
+    if len(old := of[NoteKind.OF_BEFORE]) == 1:
+        lines.append(old[0].text)
+    elif old:
+        lines.append(f"{len(old)} results are of earlier pictures, which others in color have replaced (--report FILE)")
     return lines
 
 

@@ -18,7 +18,7 @@ from colorrt.runtime import folder as running
 from colorrt.runtime.folder import Result, Settings, color_jobs
 from colorrt.runtime.history import Journals, Skip
 from colorrt.runtime.jobs import plan_jobs
-from colorrt.runtime.notes import NoteKind
+from colorrt.runtime.notes import NoteKind, describe_notes
 from colorrt.runtime.pictures.reading import open_pages
 
 if TYPE_CHECKING:
@@ -86,6 +86,27 @@ def test_scan_that_replaces_a_picture_in_color_is_colored(
     run(colorizer, mixed, tmp_path / "out")
     image("buffalo-bank-1908.jpg").save(mixed / "a.jpg")
     assert outcomes(run(colorizer, mixed, tmp_path / "out")) == [DONE, SKIPPED, SKIPPED]
+
+
+@pytest.mark.parametrize(("name", "result"), [("c.jpg", "c.jpg"), ("d.gif", "d.png")])
+def test_result_of_what_was_there_before_a_picture_in_color_is_told(
+    colorizer: plain.Colorizer, tmp_path: Path, name: str, result: str
+) -> None:
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    scans.mkdir()
+    image(GRAY).save(scans / name)
+    run(colorizer, scans, out)
+    image(IN_COLOR).save(scans / name)
+    for _ in range(2):
+        (left,) = run(colorizer, scans, out)
+        assert left.skip is Skip.IN_COLOR
+        assert describe_notes(left.notes) == [f"{out / result}: of an earlier picture, which one in color has replaced"]
+    assert (out / result).is_file()
+    (again,) = run(colorizer, scans, out, recolor=True)
+    assert again.outcome is DONE
+    # What is left with its own result, such as one by --recolor, is as it was.
+    (left,) = run(colorizer, scans, out, overwrite=True)
+    assert (left.skip, left.notes) == (Skip.IN_COLOR, ())
 
 
 def save_pages(path: Path, *names: str) -> None:
