@@ -45,26 +45,32 @@ class Pipe:
     def tell(self, result: Result) -> Result:
         """Return the result with the names that people know."""
         reason = result.reason
-        for file, name in ((result.job.source, self.source), (result.job.target, self.target)):
+        # What names no file has no target of its own.
+        target = None if result.job.target == result.job.source else self.target
+        for file, name in ((result.job.source, self.source), (result.job.target, target)):
             if name is not None and reason is not None:
                 reason = reason.replace(str(file), str(name)).replace(file.name, str(name))
         job = replace(result.job, source=self.source or result.job.source, target=self.target or result.job.target)
         return replace(result, job=job, reason=reason)
 
-    def pass_on(self, result: Result) -> None:
+    def pass_on(self, result: Result) -> Result:
         """Write what became of the picture to standard output: the result, or the picture itself if it is in color.
 
-        result: as the job has it. Raises PictureError when nobody reads it.
+        result: as the job has it. Returns it, failed when nobody reads it or there is no room for it.
         """
         from colorrt.runtime.folder import Outcome
         from colorrt.runtime.history import Skip
 
         if self.target is None:
-            return
-        if result.outcome is Outcome.DONE:
-            _write(result.job.target)
-        elif result.skip is Skip.IN_COLOR:
-            _write(result.job.source)
+            return result
+        try:
+            if result.outcome is Outcome.DONE:
+                _write(result.job.target)
+            elif result.skip is Skip.IN_COLOR:
+                _write(result.job.source)
+        except PictureError as error:
+            return replace(result, outcome=Outcome.FAILED, reason=str(error), skip=None, notes=())
+        return result
 
 
 def is_piped(sources: Sequence[str], output: str | None) -> bool:
@@ -112,7 +118,7 @@ def open_pipe(source: str, output: str | None, max_pixels: int) -> Iterator[Pipe
         folder = Path(place)
         piped = source == PIPE
         file = _take(folder, _BYTES_AT_LEAST + _BYTES_PER_PIXEL * max_pixels) if piped else Path(source)
-        target = folder / f"standard-output{file.suffix}" if output == PIPE else Path(output or "")
+        target = folder / f"standard-output{_suffix_for(file)}" if output == PIPE else Path(output or "")
         # Planned like any other: what is no picture by its name is refused in the same words.
         (job,) = plan_jobs([str(file)], target)
         yield Pipe(job, Path(_INPUT) if piped else None, Path(_OUTPUT) if output == PIPE else None)
@@ -144,6 +150,20 @@ def _take(folder: Path, most: int) -> Path:
     return path.rename(path.with_suffix(suffix))
 
 
+def _suffix_for(file: Path) -> str:
+    """Return the suffix that a result gets: that of the picture, or of what is in it where that says nothing."""
+    from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES
+
+    if file.suffix.lower() in PICTURE_SUFFIXES or not file.is_file():
+        return file.suffix
+    try:
+        with file.open("rb") as stream:
+            return _suffix_of(stream)
+    except OSError:
+        # Told where it is read.
+        return ".png"
+
+
 def _suffix_of(stream: BinaryIO) -> str:
     from colorrt.runtime.pictures.formats import mark_of
 
@@ -159,9 +179,11 @@ def _write(path: Path) -> None:
         with path.open("rb") as file:
             shutil.copyfileobj(file, out, _CHUNK)
         out.flush()
-    except BrokenPipeError as error:
+    except OSError as error:
         # What is still held would be flushed once more, and complained of, at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise PictureError(
-            f"{_OUTPUT}: it was closed before the whole picture was written; check what reads it"
-        ) from error
+        if isinstance(error, BrokenPipeError):
+            reason = "it was closed before the whole picture was written; check what reads it"
+        else:
+            reason = f"it cannot be written ({error.strerror or error}); free some space, or name a file with -o"
+        raise PictureError(f"{_OUTPUT}: {reason}") from error

@@ -371,8 +371,7 @@ def _results(
         return
     # What came through a pipe has no name that a journal could keep.
     for result in color_jobs(colorizer, pictures, settings):
-        pipe.pass_on(result)
-        yield pipe.tell(result)
+        yield pipe.tell(pipe.pass_on(result))
 
 
 def _numbers_of(shard: str | None) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,6 @@ from colorrt.cli import load_commands, pipes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from typer.testing import Result
 
@@ -146,12 +146,51 @@ def test_pipe_that_nobody_reads_ends_in_one_line(tiny_onnx: Path, tmp_path: Path
     (tmp_path / "old.bmp").write_bytes(encoded(np.tile(GRADIENT, (4, 4)), "BMP"))
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "colorrt", "run", tmp_path / "old.bmp", "-o", "-", "-q", "--engine", tiny_onnx]
-    done = subprocess.run(
-        [*command, "--render-factor", "1"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
-    )
+    words = "standard output: it was closed before the whole picture was written; check what reads it"
+    assert_failed_in_one_line(tmp_path, tiny_onnx, writer, words)
     os.close(writer)
-    assert done.returncode == 1
-    assert done.stderr == (
-        "error: standard output: it was closed before the whole picture was written; check what reads it\n"
-    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only where there is a device that is always full")
+def test_output_without_room_ends_in_one_line(tiny_onnx: Path, tmp_path: Path) -> None:
+    (tmp_path / "old.bmp").write_bytes(encoded(np.tile(GRADIENT, (4, 4)), "BMP"))
+    with Path("/dev/full").open("wb") as full:
+        words = (
+            "standard output: it cannot be written (No space left on device); free some space, or name a file with -o"
+        )
+        assert_failed_in_one_line(tmp_path, tiny_onnx, full.fileno(), words)
+
+
+def assert_failed_in_one_line(place: Path, engine: Path, output: int, words: str) -> None:
+    """Color old.bmp to an output that takes nothing: it is said once, and reported."""
+    done = subprocess.run(
+        [sys.executable, "-m", "colorrt", "run", "old.bmp", "-o", "-", "-q", "--engine", engine, "--render-factor", "1",
+         "--report", "report.json"],
+        cwd=place, stdout=output, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, f"failed: {words}\n")
+    (row,) = json.loads((place / "report.json").read_text())
+    assert (row["outcome"], row["reason"]) == ("failed", words)
+
+
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("gone.jpg", None, "failed: gone.jpg: no such file or folder; check the path"),
+    ("raw.cr2", b"II*\0" + bytes(99), "failed: raw.cr2: it is a file of the kind 'camera RAW'; develop it first"),
+    ("notes.txt", b"no picture", "failed: notes.txt: its content is none of"),
+])  # fmt: skip
+def test_file_that_is_no_picture_is_told_by_its_own_name(
+    pipe: Command, tmp_path: Path, name: str, content: bytes | None, words: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    result = pipe(b"", name, "-o", "-", "-q")
+    assert (result.exit_code, result.stdout_bytes) == (1, b"")
+    assert result.stderr.startswith(words)
+    assert "colorrt-" not in result.stderr
+
+
+def test_picture_without_a_suffix_goes_to_a_pipe(pipe: Command, tmp_path: Path) -> None:
+    (tmp_path / "scan").write_bytes(encoded(GRADIENT, "JPEG"))
+    result = pipe(b"", "scan", "-o", "-", "-q")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert Image.open(io.BytesIO(result.stdout_bytes)).format == "JPEG"
