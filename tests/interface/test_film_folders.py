@@ -279,3 +279,10 @@ def test_sheet_shows_the_pictures_beside_films(run: Command, old: Path, tmp_path
     assert result.exit_code == 0, result.output
     assert "none.png: not written, for there is no picture to show" in result.stderr
     assert not (tmp_path / "none.png").exists()
+
+
+def test_preview_leaves_no_picture_out_in_silence(run: Command, old: Path, tmp_path: Path) -> None:
+    result = run("old/a.jpg", "old/film.mp4", "--preview", "shots.png")
+    assert result.exit_code == 2
+    assert "--preview is of one film; name just one" in result.stderr
+    assert not (tmp_path / "shots.png").exists()
