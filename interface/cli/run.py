@@ -250,7 +250,7 @@ def run(
         )
         colorizer.choose_saturation(saturation)
         if preview is not None:
-            _write_preview(colorizer, films, preview, saturation)
+            _write_preview(colorizer, films, pictures, preview, saturation)
             return
         if pipe is None:
             make_output(folder, jobs)
@@ -388,11 +388,13 @@ def _numbers_of(shard: str | None) -> tuple[int, int]:
     return int(number), int(count)
 
 
-def _write_preview(colorizer: Colorizer, films: Sequence[Job], path: Path, saturation: float | None) -> None:
+def _write_preview(
+    colorizer: Colorizer, films: Sequence[Job], pictures: Sequence[Job], path: Path, saturation: float | None
+) -> None:
     from colorrt.errors import UsageError
     from colorrt.runtime.film.preview import write_preview
 
-    if len(films) != 1 or films[0].problem is not None:
+    if len(films) != 1 or pictures or films[0].problem is not None:
         raise UsageError("--preview is of one film; name just one")
     shots = write_preview(colorizer, films[0].source, path, saturation)
     say(f"{shots} shot{'s' if shots != 1 else ''}: {path}", err=False)
