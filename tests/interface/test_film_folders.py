@@ -309,3 +309,13 @@ def test_film_whose_run_was_killed_before_its_row_is_known(
     (row,) = rows_of(out)
     assert (row["target"], row["outcome"], len(row["source_was"]["sha256"])) == ("film.mp4", "done", 64)
     assert colorrt("journal", "verify", "old-color").stdout == "1 results: 1 as they were made\n"
+
+
+def test_films_are_not_signed_and_that_is_said(run: Command, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from colorrt.runtime import signing
+
+    monkeypatch.setattr(signing, "load_credentials", lambda *_: signing.Credentials(b"", b"", "es256"))
+    result = run("old/film.mp4", "-o", "new.mp4", "--sign", "cert.pem", "key.pem")
+    assert result.exit_code == 0
+    assert "films are not signed: --sign is of pictures" in result.stderr
+    assert "not signed" not in run("old/film.mp4", "-o", "newer.mp4").stderr
