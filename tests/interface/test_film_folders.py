@@ -309,6 +309,8 @@ def test_film_whose_run_was_killed_before_its_row_is_known(
     (row,) = rows_of(out)
     assert (row["target"], row["outcome"], len(row["source_was"]["sha256"])) == ("film.mp4", "done", 64)
     assert colorrt("journal", "verify", "old-color").stdout == "1 results: 1 as they were made\n"
+    shown = colorrt("journal", "show", "old-color").stdout
+    assert "guided, x264, crf 16, veryfast, steady on, guess every 1, colorrt " in shown
 
 
 def test_films_are_not_signed_and_that_is_said(run: Command, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
