@@ -26,6 +26,7 @@ class Moves:
         self._lock = threading.Lock()
         self._path: Path | None = None
         self._file: int | None = None
+        self._end = 0
         self._open: set[str] = set()
 
     def announce(self, row: Row) -> None:
@@ -34,8 +35,15 @@ class Moves:
             if self._file is None:
                 self._place.mkdir(parents=True, exist_ok=True)
                 self._path, held = make_held(lambda mark: self._place / f"{_PREFIX}{mark}{_SUFFIX}")
-                self._file = os.open(self._path, os.O_WRONLY) if held is None else held
-            write_line(self._file, row.to_json())
+                self._file, self._end = os.open(self._path, os.O_WRONLY) if held is None else held, 0
+            try:
+                write_line(self._file, row.to_json())
+            except OSError:
+                # Of a full disk, which may have taken the beginning: the next row must not be swallowed by it.
+                os.ftruncate(self._file, self._end)
+                os.lseek(self._file, self._end, os.SEEK_SET)
+                raise
+            self._end = os.lseek(self._file, 0, os.SEEK_CUR)
             self._open.add(row.target)
 
     def settle(self, row: Row) -> None:

@@ -14,12 +14,14 @@ from colorrt.cli.app import say
 from colorrt.errors import BackendError, ColorrtError, ModelError, UsageError
 
 if TYPE_CHECKING:
+    from colorrt.atomic import Told
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.film.coloring import FilmResult, FilmStep
     from colorrt.runtime.film.plan import FilmPlan, FilmSettings
     from colorrt.runtime.folder import Result
     from colorrt.runtime.history import History, Journals
     from colorrt.runtime.jobs import Job
+    from colorrt.runtime.journal import Identity
 
 
 @dataclass(frozen=True)
@@ -134,8 +136,16 @@ def _color(colorizer: Colorizer, job: Job, settings: FilmSettings, history: Hist
     from colorrt.runtime.folder import Outcome, Result
 
     begun = time.perf_counter()
+    source: Identity | None = None
+
+    def announce(part: Path, _: Path) -> None:
+        nonlocal source
+        # Read whole, and only now: beside coloring it that is nothing, and a film that is gone on with is read once.
+        source = history.identify(job)
+        history.announce(job, part, time.perf_counter() - begun, source)
+
     try:
-        film, reason = _made(colorizer, job, settings, quiet=quiet), None
+        film, reason = _made(colorizer, job, settings, announce, quiet=quiet), None
     except ModelError as error:
         if not isinstance(error, BackendError):
             raise
@@ -144,15 +154,13 @@ def _color(colorizer: Colorizer, job: Job, settings: FilmSettings, history: Hist
         film, reason = None, str(error)
     outcome = Outcome.FAILED if film is None else Outcome.DONE
     seconds = time.perf_counter() - begun
-    # Read whole, and only now: beside coloring it that is nothing, and a film that is gone on with is read once.
-    source = None if film is None else history.identify(job)
     row = history.enter(job, outcome.value, reason, seconds, source)
     if film is not None and not quiet:
         _tell_result(film)
     return FilmOutcome(Result(job, outcome, reason, seconds, row=row), film)
 
 
-def _made(colorizer: Colorizer, job: Job, settings: FilmSettings, *, quiet: bool) -> FilmResult:
+def _made(colorizer: Colorizer, job: Job, settings: FilmSettings, announce: Told, *, quiet: bool) -> FilmResult:
     from colorrt.runtime.film.coloring import color_film
     from colorrt.runtime.film.plan import plan_film
     from colorrt.runtime.folder import make_folder
@@ -164,7 +172,7 @@ def _made(colorizer: Colorizer, job: Job, settings: FilmSettings, *, quiet: bool
         if not quiet:
             _tell_plan(plan, settings)
         with _FilmProgress(job.source.name, hidden=quiet) as progress:
-            return color_film(colorizer, plan, settings, progress.advance)
+            return color_film(colorizer, plan, settings, progress.advance, announce)
 
 
 def _tell_plan(plan: FilmPlan, settings: FilmSettings) -> None:

@@ -51,7 +51,8 @@ def show(folder: FolderArgument, json_file: JsonFileOption = None) -> None:
                 (
                     "made with",
                     f"{count}: {making.model} at render factor {making.render_factor}, saturation "
-                    f"{making.saturation:g}, {making.upsample}, quality {making.quality}, colorrt {making.version}",
+                    f"{making.saturation:g}, {making.upsample}, {making.film or f'quality {making.quality}'}, "
+                    f"colorrt {making.version}",
                 )
                 for making, count in summary.makings.items()
             ),

@@ -257,7 +257,7 @@ def run(
         settings = Settings(
             saturation, quality, overwrite, most_pixels, lossless_luma, not no_mark, credentials, recolor
         )
-        _tell_model(colorizer, quiet=quiet)
+        _tell_model(colorizer, unsigned=bool(films) and credentials is not None, quiet=quiet)
         work = _FilmWork(films, chosen)
         interrupt = _color(colorizer, pictures, settings, work, written, pipe, quiet=quiet, verbose=verbose)
     if interrupt is not None:
@@ -336,13 +336,17 @@ def _choose_engine(engine: Path | None, precision: Precision | None) -> Path | N
     return shipped_artifact(precision)
 
 
-def _tell_model(colorizer: Colorizer, *, quiet: bool) -> None:
+def _tell_model(colorizer: Colorizer, *, unsigned: bool, quiet: bool) -> None:
+    """Say what colors. unsigned: and that films do not get what was asked for."""
     from colorrt.runtime.render_factors import in_words
 
     contract = colorizer.contract
     factors = in_words(colorizer.render_factors)
-    if not quiet:
-        say(f"{contract.model} at render factor {factors}, {contract.precision}, {colorizer.backend}")
+    if quiet:
+        return
+    say(f"{contract.model} at render factor {factors}, {contract.precision}, {colorizer.backend}")
+    if unsigned:
+        say("films are not signed: --sign is of pictures")
 
 
 def _prepare_kernels(pictures: Sequence[Job], *, quiet: bool) -> None:

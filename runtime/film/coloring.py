@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from colorrt.atomic import in_one_line, printable
+from colorrt.atomic import Told, in_one_line, printable, telling_moves
 from colorrt.errors import ColorrtError, PictureError
 from colorrt.kernels.cuts import Summary, sum_up
 from colorrt.kernels.film import see_film
@@ -64,8 +64,11 @@ def color_film(
     plan: FilmPlan,
     settings: FilmSettings,
     report: Callable[[FilmStep], None] = lambda step: None,
+    announce: Told = lambda part, path: None,
 ) -> FilmResult:
     """Color a film; go on where an earlier run of the same command was stopped. `report` hears of each picture.
+
+    announce: called with the file of the whole film, and the name that it is about to get.
 
     Raises PictureError where the film cannot be read to its end or written, ModelError when the network fails.
     What is done then stays, and so it does after an interrupt.
@@ -73,7 +76,7 @@ def color_film(
     with closing(plan.state):
         # Nobody else may color it, and what another run has done since is not done again.
         plan.state.begin()
-        passage = FilmPassage(colorizer, plan, settings, report)
+        passage = FilmPassage(colorizer, plan, settings, report, announce)
         for result in run_passages([passage], colorizer.guess, colorizer.best_batch):
             if isinstance(result, FilmResult):
                 return result
@@ -85,8 +88,14 @@ class FilmPassage:
     """A film as the pipeline takes it (`colorrt.runtime.passage.Passage`)."""
 
     def __init__(
-        self, colorizer: Colorizer, plan: FilmPlan, settings: FilmSettings, report: Callable[[FilmStep], None]
+        self,
+        colorizer: Colorizer,
+        plan: FilmPlan,
+        settings: FilmSettings,
+        report: Callable[[FilmStep], None],
+        announce: Told,
     ) -> None:
+        self._announce = announce
         self._colorizer = colorizer
         self._plan = plan
         self._settings = settings
@@ -135,7 +144,8 @@ class FilmPassage:
             if not progress.complete:
                 raise PictureError(f"{source}: there are no pictures in this part of it; choose another")
             pieces = [plan.state.folder / piece.name for piece in progress.pieces]
-            join_film(plan.facts, plan.output, plan.tags, pieces, plan.target, plan.carried, plan.span)
+            with telling_moves(self._announce):
+                join_film(plan.facts, plan.output, plan.tags, pieces, plan.target, plan.carried, plan.span)
         except ColorrtError as caught:
             return type(caught)(f"{caught}{self._rest()}")
         except MemoryError:

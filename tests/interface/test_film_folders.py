@@ -286,3 +286,38 @@ def test_preview_leaves_no_picture_out_in_silence(run: Command, old: Path, tmp_p
     assert result.exit_code == 2
     assert "--preview is of one film; name just one" in result.stderr
     assert not (tmp_path / "shots.png").exists()
+
+
+KILLED = """
+import os, signal
+from colorrt.runtime.film.state import FilmState
+FilmState.remove = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+from colorrt.cli import main
+main()
+"""
+
+
+def test_film_whose_run_was_killed_before_its_row_is_known(
+    run: Command, colorrt: Command, tiny_onnx: Path, tmp_path: Path
+) -> None:
+    make_film(tmp_path / "old" / "film.mp4")
+    command = [sys.executable, "-c", KILLED, "run", "old", "--engine", tiny_onnx, "--render-factor", "1"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == -signal.SIGKILL
+    out = tmp_path / "old-color"
+    assert (out / "film.mp4").is_file()
+    assert "1 skipped: done before" in run("old").stdout
+    (row,) = rows_of(out)
+    assert (row["target"], row["outcome"], len(row["source_was"]["sha256"])) == ("film.mp4", "done", 64)
+    assert colorrt("journal", "verify", "old-color").stdout == "1 results: 1 as they were made\n"
+    shown = colorrt("journal", "show", "old-color").stdout
+    assert "guided, x264, crf 16, veryfast, steady on, guess every 1, colorrt " in shown
+
+
+def test_films_are_not_signed_and_that_is_said(run: Command, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from colorrt.runtime import signing
+
+    monkeypatch.setattr(signing, "load_credentials", lambda *_: signing.Credentials(b"", b"", "es256"))
+    result = run("old/film.mp4", "-o", "new.mp4", "--sign", "cert.pem", "key.pem")
+    assert result.exit_code == 0
+    assert "films are not signed: --sign is of pictures" in result.stderr
+    assert "not signed" not in run("old/film.mp4", "-o", "newer.mp4").stderr
