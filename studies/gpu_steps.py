@@ -156,7 +156,8 @@ def _candidates(
     engines = [
         Candidate(f"{name} {precision}", lambda name=name, precision=precision: artifact(name, precision))  # type: ignore[misc]  # mypy infers no default of a lambda
         for name in job["engines"]
-        for precision in Precision
+        # INT8 needs a graph of its own.
+        for precision in (Precision.FP32, Precision.FP16)
     ]
     graphs = [
         Candidate(
@@ -164,7 +165,7 @@ def _candidates(
             lambda precision=precision: artifact(ONNX, precision),  # type: ignore[misc]  # mypy infers no default of a lambda
         )
         # FP16 is slower than FP32 on a CPU, and never meant for it.
-        for precision in (tuple(Precision) if gpu else (Precision.FP32,))
+        for precision in ((Precision.FP32, Precision.FP16) if gpu else (Precision.FP32,))
     ]
     return [
         Candidate("PyTorch FP32 eager", torch_way),

@@ -184,7 +184,7 @@ def report_one(arguments: Sequence[str]) -> None:
                 Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
                 before = _status("VmRSS")
             job = Job(path, out / f"{path.stem}{suffix}")
-            (result,) = color_jobs(colorizer, [job], Settings(overwrite=True, max_pixels=1 << 40))
+            (result,) = color_jobs(colorizer, [job], Settings(overwrite=True, max_pixels=1 << 40, recolor=True))
             if result.outcome is not Outcome.DONE:
                 raise SystemExit(str(result.reason))
     print(json.dumps({"planned": sum(planned), "peak": _status("VmHWM") - before}))

@@ -101,7 +101,17 @@ def test_options_of_run_stand_in_groups(colorrt: Command) -> None:
             "--sheet",
         ],
         "Safety": ["--overwrite", "--max-pixels", "--shard"],
-        "Films": ["--steady", "--guess-every", "--codec", "--crf", "--preset", "--lossless", "--from", "--to", "--preview"],
+        "Films": [
+            "--steady",
+            "--guess-every",
+            "--codec",
+            "--crf",
+            "--preset",
+            "--lossless",
+            "--from",
+            "--to",
+            "--preview",
+        ],
         "Other": ["--verbose", "--quiet", "--help"],
     }
 

@@ -195,7 +195,7 @@ def test_further_unsupported_operators_are_counted(graph: Callable[..., Path], t
         (replace(TINY, batch="4:1:8"), "--batch 4:1:8 does not rise"),
         (replace(TINY, render_factors="0"), r"--render-factors 0 is outside 1\.\.64"),
         (replace(TINY, capabilities=("8.7",)), r"--capability 8\.7"),
-        (replace(TINY, precision="int8"), "precision 'int8' is unknown"),
+        (replace(TINY, precision="int4"), "precision 'int4' is unknown"),
     ],
 )
 def test_impossible_order_is_refused_before_any_work(
