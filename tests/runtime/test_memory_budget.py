@@ -105,7 +105,7 @@ def test_pictures_that_together_take_too_much_are_not_decoded_side_by_side(
         return real(self, number)
 
     monkeypatch.setattr(Pages, "read", read)
-    assert outcomes(list(color_jobs(colorizer, jobs, Settings()))) == [DONE] * 4
+    assert outcomes(list(color_jobs(colorizer, jobs, Settings(recolor=True)))) == [DONE] * 4
     assert max(under_way) == together
     assert budget._taken == 0
 
