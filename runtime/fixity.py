@@ -43,6 +43,8 @@ class Summary:
 
 def open_journal(folder: Path) -> Journal:
     """Open the journal of a folder of results. Raises UsageError where there is none, or it cannot be read."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{printable(folder)}: it is a file; name a folder that 'colorrt run' wrote into")
     journal = Journal(folder)
     if not journal.path.is_file():
         raise UsageError(

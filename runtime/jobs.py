@@ -165,7 +165,8 @@ def _check_output(output: Path | None, *, single: bool) -> None:
     kind = kind_of(output)
     if single and kind is not None and not exists(output):
         raise UsageError(f"{output}: colorrt does not write this format; name the result .jpg, .png or .tif")
-    if named or exists(output):
+    # Another run into the same folder may have made it by now.
+    if named or (exists(output) and not output.is_dir()):
         raise UsageError(f"{output}: this is a file name, but the results need a folder; name one with -o")
 
 

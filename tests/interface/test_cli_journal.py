@@ -102,3 +102,14 @@ def test_endless_number_is_one_short_line(colorrt: Command, save_gray: Save, tmp
     assert result.exit_code == 2
     assert result.stderr.startswith(f"error: {option} ")
     assert len(result.stderr) < 400
+
+
+@pytest.mark.parametrize("command", [["show"], ["verify"], ["merge", "all"]])
+def test_file_in_place_of_a_folder_is_one_line(
+    colorrt: Command, save_gray: Save, tmp_path: Path, command: list[str]
+) -> None:
+    save_gray(tmp_path / "a.jpg")
+    result = colorrt("journal", *command, "a.jpg")
+    assert (result.exit_code, result.stderr) == (
+        2, "error: a.jpg: it is a file; name a folder that 'colorrt run' wrote into\n",
+    )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from colorrt.errors import UsageError
+from colorrt.runtime import jobs as runtime_jobs
 from colorrt.runtime.jobs import Job, Names, plan_jobs, take_shard
 from colorrt.runtime.searching import LeftOut
 
@@ -336,6 +337,22 @@ def test_output_that_is_no_folder_by_its_name_is_refused(output: str, words: str
     make("a.jpg")
     with pytest.raises(UsageError, match=words):
         plan_jobs(["a.jpg"], Path(output))
+
+
+@pytest.mark.usefixtures("here")
+def test_folder_that_another_run_makes_meanwhile_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    make("in/a.jpg")
+    real, out = runtime_jobs.exists, Path("out")
+
+    def exists(path: Path) -> bool:
+        found = real(path)
+        if path == out:
+            out.mkdir(exist_ok=True)
+        return found
+
+    monkeypatch.setattr(runtime_jobs, "exists", exists)
+    (job,) = plan_jobs(["in"], out)
+    assert job.target == out / "a.jpg"
 
 
 @pytest.mark.usefixtures("here")
