@@ -24,7 +24,7 @@ def test_zoo_is_colored_or_refused_by_name_and_then_known(run: Callable[..., Res
         (tmp_path / "zoo" / room).mkdir(parents=True)
         for name, data in animals.items():
             (tmp_path / "zoo" / room / name).write_bytes(data)
-    result = run("zoo", "-o", "out", "--max-pixels", MOST_PIXELS, "--report", "report.json")
+    result = run("zoo", "-o", "out", "--recolor", "--max-pixels", MOST_PIXELS, "--report", "report.json")
     assert result.exit_code == 1
     rows = json.loads((tmp_path / "report.json").read_text())
     found = {row["source"]: row for row in rows}
@@ -40,6 +40,6 @@ def test_zoo_is_colored_or_refused_by_name_and_then_known(run: Callable[..., Res
             with Image.open(tmp_path / row["target"]) as image:
                 image.load()
     assert list((tmp_path / "out").rglob("*.part")) == []
-    again = run("zoo", "-o", "out", "--max-pixels", MOST_PIXELS)
+    again = run("zoo", "-o", "out", "--recolor", "--max-pixels", MOST_PIXELS)
     done = sum(row["outcome"] == "done" for row in rows)
     assert again.stdout.startswith(f"0 colored; {done} skipped: done before; {len(rows) - done} failed")
