@@ -10,6 +10,7 @@ try:
         catch_signals,
         end_catching,
         exit_code,
+        has_come,
         was_told,
         word,
     )
@@ -40,7 +41,12 @@ def main() -> None:
             # The parser of the command line has caught it.
             _exit_early(KeyboardInterrupt())
         raise
-    except OSError as error:
+    except Exception as error:
+        if has_come():
+            # What was being imported has made something else of it.
+            _exit_early(KeyboardInterrupt())
+        if not isinstance(error, OSError):
+            raise
         import os
 
         # On a full disk the interpreter would complain once more as it flushes what it still holds.

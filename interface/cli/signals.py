@@ -23,6 +23,11 @@ _came: list[int] = []
 _told: list[str] = []
 
 
+def has_come() -> bool:
+    """Whether a signal came to end the command."""
+    return bool(_came)
+
+
 def was_terminated() -> bool:
     """Whether SIGTERM came: command-line parsers turn what it raises into the exit code of Ctrl-C."""
     return signal.SIGTERM in _came
