@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-from colorrt.runtime.jobs import Job
+from colorrt.runtime.jobs import Job, results_of
 from colorrt.runtime.journal import DONE, Identity, Journal, Making, Row, identify, is_same
 from colorrt.runtime.moves import Moves, recover_rows
 
@@ -109,8 +109,7 @@ class History:
         """Return the result that was made of what the source was before it was replaced, None where none stands."""
         if self._journals is None:
             return None
-        # It may have become PNG.
-        for target in (job.target, job.target.with_suffix(".png")):
+        for target in results_of(job.target):
             row = self._journals.of(job).made(target)
             if row is None or row.source != _absolute(job.source) or row.source_was is None:
                 continue

@@ -124,7 +124,7 @@ def plan_jobs(
             jobs.setdefault(_own(job.source), job)
     inputs = [_real(job.source) for job in jobs.values()]
     if output is None:
-        results = {_real(result) for job in jobs.values() if job.problem is None for result in _results(job.target)}
+        results = {_real(result) for job in jobs.values() if job.problem is None for result in results_of(job.target)}
         named = {_real(Path(source)) for source in sources}
         jobs = {own: job for own, job in jobs.items() if _real(job.source) not in results}
         inputs = [real for real in inputs if real not in results or (overwrite and real in named)]
@@ -245,7 +245,7 @@ def exists(path: Path) -> bool:
         return False
 
 
-def _results(target: Path) -> tuple[Path, Path]:
+def results_of(target: Path) -> tuple[Path, Path]:
     """Return the names that the output may get: PNG takes the place of formats that cannot hold it."""
     return target, target.with_suffix(".png")
 
