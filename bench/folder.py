@@ -40,6 +40,12 @@ class Spent:
     wall: float = 0.0
     cpu: float = 0.0
 
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.wall + other.wall, self.cpu + other.cpu)
+
+    def __sub__(self, other: Spent) -> Spent:
+        return Spent(self.wall - other.wall, self.cpu - other.cpu)
+
     @contextmanager
     def more(self) -> Iterator[None]:
         """Add what the block takes."""
@@ -172,11 +178,10 @@ def _time_stages(colorizer: Colorizer, jobs: Sequence[Job], settings: Settings) 
     finally:
         journals.close()
     # The digest is taken on the way to the pixels.
-    read = Spent(read.wall - history.digest.wall, read.cpu - history.digest.cpu)
+    read = read - history.digest
     # The result is announced, with its digest, before it gets its name.
-    write = Spent(write.wall - history.announced.wall, write.cpu - history.announced.cpu)
-    journal = Spent(history.journal.wall + history.announced.wall, history.journal.cpu + history.announced.cpu)
-    spent = (history.digest, read, network, write, journal)
+    write = write - history.announced
+    spent = (history.digest, read, network, write, history.journal + history.announced)
     return dict(zip(STAGES, spent, strict=True))
 
 
