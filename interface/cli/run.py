@@ -25,6 +25,7 @@ from colorrt.cli.outcome import Report, count_outcomes, summarize
 from colorrt.cli.pipes import PIPE, Pipe, check_pipes, is_piped, open_pipe
 from colorrt.cli.places import check_files, make_output, output_of
 from colorrt.cli.progress import Progress
+from colorrt.cli.sheets import write_preview_of, write_sheet
 from colorrt.cli.signals import exit_code, word
 from colorrt.contract import Device, FilmCodec, Precision, Steady, Upsampling
 
@@ -250,7 +251,7 @@ def run(
         )
         colorizer.choose_saturation(saturation)
         if preview is not None:
-            _write_preview(colorizer, films, pictures, preview, saturation)
+            write_preview_of(colorizer, films, pictures, preview, saturation)
             return
         if pipe is None:
             make_output(folder, jobs)
@@ -264,7 +265,7 @@ def run(
         raise _interrupted(interrupt, written.results, len(jobs))
     done = summarize(written.results, left_out, folder, quiet=quiet, err=output == PIPE)
     if sheet is not None:
-        _write_sheet(sheet, written.results)
+        write_sheet(sheet, written.results)
     if not done:
         raise typer.Exit(1)
 
@@ -390,30 +391,3 @@ def _numbers_of(shard: str | None) -> tuple[int, int]:
             f"--shard {in_one_line(shard)}: give two numbers, such as 3/16 for the third of sixteen machines"
         )
     return int(number), int(count)
-
-
-def _write_preview(
-    colorizer: Colorizer, films: Sequence[Job], pictures: Sequence[Job], path: Path, saturation: float | None
-) -> None:
-    from colorrt.errors import UsageError
-    from colorrt.runtime.film.preview import write_preview
-
-    if len(films) != 1 or pictures or films[0].problem is not None:
-        raise UsageError("--preview is of one film; name just one")
-    shots = write_preview(colorizer, films[0].source, path, saturation)
-    say(f"{shots} shot{'s' if shots != 1 else ''}: {path}", err=False)
-
-
-def _write_sheet(path: Path, results: Sequence[Result]) -> None:
-    from colorrt.evaluation.proof_sheet import write_proof
-    from colorrt.runtime.film.suffixes import is_film
-    from colorrt.runtime.folder import Outcome
-    from colorrt.runtime.history import Skip
-
-    shown = [one for one in results if one.outcome is not Outcome.FAILED and one.skip is not Skip.IN_COLOR]
-    # Of a film --preview makes a sheet.
-    pairs = [(one.job.source, one.job.target) for one in shown if not is_film(one.job.source)]
-    if pairs:
-        write_proof(path, pairs)
-    else:
-        say(f"{path}: not written, for there is no picture to show before and after")
