@@ -7,6 +7,8 @@ BIN = $(VENV)/bin
 # read. The tree is laid anew by every install: compiled kernels are kept elsewhere.
 export NUMBA_CACHE_DIR ?= $(CURDIR)/build/numba
 EDITABLE = --config-settings editable_mode=strict --editable
+# Fixtures of a module are made once: its tests stay together.
+SIDE_BY_SIDE = -n 2 --dist loadfile
 # New and renamed files get their links here: two seconds.
 define lay_links
 rm -rf build/__editable__*
@@ -37,12 +39,12 @@ format: $(VENV)/dev.stamp  ## sort imports, format the code
 types: tree  ## mypy, strict
 	MYPYPATH=$$(echo build/__editable__*) $(BIN)/mypy
 
-pytest: tree  ## the tests
-	$(BIN)/python -m pytest
+pytest: tree  ## the tests, two files at a time
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 light: $(VENV)/light.stamp  ## the tests that need neither PyTorch nor TensorRT
 	$(lay_links)
-	$(BIN)/python -m pytest --light
+	$(BIN)/python -m pytest --light $(SIDE_BY_SIDE)
 
 smoke: tree  ## the main job, end to end
 	$(BIN)/colorrt run samples -o build/smoke --overwrite
