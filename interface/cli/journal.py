@@ -51,7 +51,7 @@ def show(folder: FolderArgument, json_file: JsonFileOption = None) -> None:
                 (
                     "made with",
                     f"{count}: {making.model} at render factor {making.render_factor}, saturation "
-                    f"{making.saturation:g}, {making.upsample}, {making.film or f'quality {making.quality}'}, "
+                    f"{making.saturation:g}, {making.upsample}, {making.film or _quality_of(making)}, "
                     f"colorrt {making.version}",
                 )
                 for making, count in summary.makings.items()
