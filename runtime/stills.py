@@ -37,7 +37,7 @@ class Still(Protocol):
 
     @property
     def luma(self) -> NDArray[Any]:
-        """(H, W) uint8 or uint16, upright: what the network sees. A JPEG that keeps its coded luma may have half of it."""
+        """(H, W) uint8 or uint16, upright: what the network sees; of a JPEG that keeps its coded luma, half of both."""
 
     def suffix(self, wanted: str) -> str:
         """Return the suffix that the copy gets, if one with the suffix `wanted` is asked for."""

@@ -90,7 +90,7 @@ def run(
         bool,
         typer.Option(
             "--lossless-luma",
-            help="For archives, JPEG only: keep the coded luma of JPEGs with chroma too, and refuse what cannot be kept; "
+            help="For archives, JPEG only: keep the coded luma of JPEGs with chroma too, refuse what cannot keep it; "
             "--quality then applies to chroma alone.",
             rich_help_panel=RESULTS,
         ),

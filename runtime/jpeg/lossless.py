@@ -36,7 +36,6 @@ from colorrt.runtime.jpeg.segments import (
     DHT,
     DQT,
     DRI,
-    PROGRESSIVE,
     SOS,
     Frame,
     Segment,
@@ -70,7 +69,7 @@ class LosslessStill:
     """A JPEG whose coded luma is at hand. A `Still` of the pipeline."""
 
     luma: NDArray[np.uint8]
-    """Upright: what the network sees, and what guides chroma. (H, W), or of a large picture half of both, rounded up."""
+    """Upright, (H, W): what the network sees and what guides chroma; of a large picture half of both, rounded up."""
 
     header: tuple[Segment, ...]
     """Metadata of the result."""
@@ -95,11 +94,8 @@ class LosslessStill:
         """Return this still with a mark in its XMP."""
         return replace(self, header=with_xmp(self.header, lambda packet: marked_xmp(packet, mark)))
 
-    def save(self, path: Path, paint: Paint, quality: int) -> None:
-        """Write the JPEG with its own luma, and chroma from `paint`, which is upright as `luma` is.
-
-        quality: 1..100, of chroma alone. Raises PictureError when the file cannot be written.
-        """
+    def planes(self, paint: Paint) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return Cb and Cr from `paint`, which is upright as `luma` is, as the file stores them; see `Paint.planes`."""
         turned = replace(
             paint,
             chroma=np.stack([to_stored(plane, self.orientation) for plane in paint.chroma]),
@@ -107,10 +103,17 @@ class LosslessStill:
         )
         down, across = self.step
         step = (down // self.reduction, across // self.reduction)
-        cb, cr = turned.planes(to_stored(self.luma, self.orientation), step)
+        return turned.planes(to_stored(self.luma, self.orientation), step)
+
+    def write(self, path: Path, cb: NDArray[np.uint8], cr: NDArray[np.uint8], quality: int) -> None:
+        """Write the JPEG with its own luma and these planes; quality: 1..100, of them. Raises PictureError."""
         encoded = join_segments([*self.header, *with_chroma(self.coded, cb, cr, self.step, quality)])
         with atomic_path(path, PictureError) as part:
             part.write_bytes(encoded)
+
+    def save(self, path: Path, paint: Paint, quality: int) -> None:
+        """Write the JPEG in color, see `write`."""
+        self.write(path, *self.planes(paint), quality)
 
 
 def keep_gray(encoded: bytes, frame: Frame, orientation: int, side: int | None) -> LosslessStill | None:
@@ -133,10 +136,9 @@ def keep_gray(encoded: bytes, frame: Frame, orientation: int, side: int | None) 
 
 
 def _is_plain(segments: list[Segment], frame: Frame) -> bool:
-    """Whether there is one frame, and nothing but metadata, tables and scans; one scan if it is not progressive."""
-    scans = sum(part.marker == SOS for part in segments)
+    """Whether there is one frame, and nothing beside it but metadata, tables and scans."""
     known = all(part.marker in _CODING or part.marker == frame.marker or is_metadata(part) for part in segments)
-    return known and (scans == 1 or frame.marker == PROGRESSIVE) and read_frame(segments) == frame
+    return known and read_frame(segments) == frame
 
 
 def _still(

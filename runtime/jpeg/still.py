@@ -81,9 +81,17 @@ class JpegStill:
         """Return this still with a mark in its XMP."""
         return replace(self, picture=replace(self.picture, xmp=marked_xmp(self.picture.xmp, mark)))
 
+    def planes(self, paint: Paint) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return Cb and Cr from `paint`, see `Paint.planes`."""
+        return paint.planes(self.luma, self.step)
+
+    def write(self, path: Path, cb: NDArray[np.uint8], cr: NDArray[np.uint8], quality: int) -> None:
+        """Write luma and the planes of chroma, see `write_planes`."""
+        write_planes(path, self, cb, cr, quality)
+
     def save(self, path: Path, paint: Paint, quality: int) -> None:
-        """Write luma and the planes of chroma. Raises what `write_planes` raises."""
-        write_planes(path, self, *paint.planes(self.luma, self.step), quality)
+        """Write the JPEG in color, see `write_planes`."""
+        self.write(path, *self.planes(paint), quality)
 
 
 def open_jpeg(
