@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from colorrt.bench.timing import Times, summarize_times
-from colorrt.runtime.jpeg.still import JpegStill, write_planes
+from colorrt.runtime.jpeg.lossless import LosslessStill
+from colorrt.runtime.jpeg.still import JpegStill
 from colorrt.runtime.pictures.writing import write_picture
 from colorrt.runtime.stills import PictureStill, open_still
 
@@ -66,18 +67,18 @@ def color_file(colorizer: Colorizer, source: Path, target: Path, quality: int = 
     `source`: a file of one page. Raises PictureError and ModelError as coloring does.
     """
     marks = [time.perf_counter()]
-    still = open_still(source, target)
-    assert isinstance(still, JpegStill | PictureStill)
+    still = open_still(source, target, side=colorizer.size)
+    assert isinstance(still, LosslessStill | JpegStill | PictureStill)
     marks.append(time.perf_counter())
     square = colorizer.see(still.luma)
     marks.append(time.perf_counter())
     chroma = colorizer.guess([square])[0]
     marks.append(time.perf_counter())
     paint = colorizer.paint(square, chroma)
-    if isinstance(still, JpegStill):
-        planes = paint.planes(still.luma, still.step)
+    if isinstance(still, LosslessStill | JpegStill):
+        planes = still.planes(paint)
         marks.append(time.perf_counter())
-        write_planes(target, still, *planes, quality)
+        still.write(target, *planes, quality)
     else:
         rgb = paint.rgb(still.luma)
         marks.append(time.perf_counter())

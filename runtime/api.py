@@ -42,7 +42,7 @@ class Colorizer(colorizer.Colorizer):
         target: str | Path,
         *,
         saturation: float | None = None,
-        quality: int = 95,
+        quality: int | None = None,
         overwrite: bool = False,
         max_pixels: int | None = DEFAULT_MAX_PIXELS,
         lossless_luma: bool = False,
@@ -53,10 +53,12 @@ class Colorizer(colorizer.Colorizer):
         that it carries (EXIF, XMP, IPTC, color profile, resolution, alpha).
 
         `target`: the file to write; its suffix names the format, its folder is made. `saturation`: 0..10, None takes
-        the model's own. `quality`: 1..100, of JPEG, WebP and AVIF. `overwrite`: replace `target` if it exists.
-        `max_pixels`: the most pixels of a page that is decoded. `lossless_luma`: keep the coded luma of a JPEG bit for
-        bit. `mark`: say in the XMP that the picture was colored, and how. `recolor`: color a picture that is in color
-        already, too, as `colorize` does; False leaves such a picture as it is, and pages of a TIFF that are.
+        the model's own. `quality`: 1..100, of JPEG, WebP and AVIF; None keeps the coded luma of a gray JPEG bit for bit
+        where `target` is a JPEG, with its pixels as they lie and the EXIF orientation kept, and is 95 for all else.
+        `overwrite`: replace `target` if it exists. `max_pixels`: the most pixels of a page that is decoded.
+        `lossless_luma`: keep the coded luma of any JPEG, and color nothing else. `mark`: say in the XMP that it was
+        colored, and how. `recolor`: color a picture that is in color already, too, as `colorize` does; False leaves
+        such a picture as it is, and pages of a TIFF that are.
 
         Returns the file written: `target`, with the suffix .png where its own names a format that cannot hold the
         picture (GIF; JPEG for alpha). It appears whole or not at all.

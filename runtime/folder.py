@@ -36,6 +36,9 @@ from colorrt.runtime.stills import Sheet, read_stills, write_stills
 if TYPE_CHECKING:
     from colorrt.runtime.signing import Credentials
 
+BEST_QUALITY = 95
+"""Of what is encoded, where no other is asked for."""
+
 TOO_LARGE = "there is not enough memory for a picture of this size; close other programs or reduce it first"
 
 
@@ -68,14 +71,15 @@ class Result:
 class Settings:
     """How pictures are colored and written.
 
-    `saturation`: None takes the model's own. `quality`: 1..100. `lossless_luma`: JPEGs keep their coded luma bit for
-    bit, and only JPEGs are colored. `mark`: results say in their XMP that they were colored, see `marked_xmp`.
+    `saturation`: None takes the model's own. `quality`: 1..100; None keeps the coded luma of gray JPEGs that go to JPEG
+    bit for bit, and is `BEST_QUALITY` for all that is encoded. `lossless_luma`: all JPEGs keep their coded luma, and
+    only JPEGs are colored. `mark`: results say in their XMP that they were colored, see `marked_xmp`.
     `credentials`: who signs them, see `load_credentials`; None signs nothing. `recolor`: color what is in color
     already, too.
     """
 
     saturation: float | None = None
-    quality: int = 95
+    quality: int | None = None
     overwrite: bool = False
     max_pixels: int | None = DEFAULT_MAX_PIXELS
     lossless_luma: bool = False
@@ -84,8 +88,8 @@ class Settings:
     recolor: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.quality <= 100:
-            raise UsageError(f"quality {self.quality} is outside 1..100; 95 suits photographs")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise UsageError(f"quality {self.quality} is outside 1..100; {BEST_QUALITY} suits photographs")
 
 
 def color_jobs(
@@ -167,7 +171,9 @@ class PicturePassage:
             settings.max_pixels,
             reserve,
             lossless_luma=settings.lossless_luma,
+            encode_luma=settings.quality is not None,
             recolor=settings.recolor,
+            side=self._colorizer.size,
         )
         for sheet in sheets:
             self._kept += sheet.kept is not None
@@ -194,7 +200,8 @@ class PicturePassage:
         make_folder(self._job.target.parent)
         mark = mark_of(self._colorizer, self._job.source, self._settings.saturation)
         with telling_moves(self._announce), self._signed(mark) as path:
-            write_stills(path, (self._paint(*one, mark) for one in colored), self._settings.quality)
+            quality = self._settings.quality or BEST_QUALITY
+            write_stills(path, (self._paint(*one, mark) for one in colored), quality)
 
     def _signed(self, mark: Mark) -> AbstractContextManager[Path]:
         target, credentials = self._job.target, self._settings.credentials

@@ -43,7 +43,8 @@ class Making:
     """A list where the guesses at several were averaged."""
     saturation: float
     upsample: str
-    quality: int
+    quality: int | None
+    """None: gray JPEGs keep their coded luma, and the rest is encoded with 95."""
     lossless_luma: bool
     mark: bool
     signed: bool

@@ -37,7 +37,7 @@ class Still(Protocol):
 
     @property
     def luma(self) -> NDArray[Any]:
-        """(H, W) uint8 or uint16, upright: what the network sees, and what stays."""
+        """(H, W) uint8 or uint16, upright: what the network sees; of a JPEG that keeps its coded luma, half of both."""
 
     def suffix(self, wanted: str) -> str:
         """Return the suffix that the copy gets, if one with the suffix `wanted` is asked for."""
@@ -119,20 +119,23 @@ def read_stills(
     reserve: Reserve,
     *,
     lossless_luma: bool = False,
+    encode_luma: bool = False,
     recolor: bool = True,
+    side: int | None = None,
 ) -> Generator[Sheet, None, None]:
     """Load the picture of a file, or its pages one by one.
 
     target: where the copy is to go, for ways that depend on its format. reserve: called with the number of pixels of
     each, and what each of them takes, before they are decoded; it may wait. lossless_luma: see `open_lossless`.
+    encode_luma: see `open_jpeg`. side: of the network's square, None decodes all pixels, see `reduction_of`.
     recolor: False raises InColorError for a picture that is in color already, and for several pages that all are; of
     pages that differ, those in color are `kept`.
     Raises PictureError, "PATH: reason; advice" in one line.
     """
     if lossless_luma:
-        yield Sheet(open_lossless(source, target, max_pixels, reserve, recolor=recolor))
+        yield Sheet(open_lossless(source, target, max_pixels, reserve, recolor=recolor, side=side))
         return
-    found = open_jpeg(source, target, max_pixels, reserve, recolor=recolor)
+    found = open_jpeg(source, target, max_pixels, reserve, recolor=recolor, encode_luma=encode_luma, side=side)
     if found is not None:
         yield Sheet(_still(found) if isinstance(found, Picture) else found)
         return
@@ -145,14 +148,18 @@ def read_stills(
             )
         # All of them before the first is colored: a page that is too large is found out at once.
         pixels = [pages.pixels(number) for number in range(count)]
+        each = [pages.bytes_per_pixel(number) for number in range(count)]
+        # A first page in color has the others looked at under its share.
+        largest = 0 if recolor else max(range(count), key=lambda number: pixels[number] * each[number])
         for number in range(count):
-            reserve(pixels[number], more=number + 1 < count, each=pages.bytes_per_pixel(number))
+            place = number or largest
+            reserve(pixels[place], more=number + 1 < count, each=each[place])
             frames = pages.frames()
             picture = pages.read(number)
             kept = None if recolor or not is_in_color(picture.pixels) else picture.pixels
             if kept is not None and number == 0:
                 del picture, kept
-                # Under the share of the first page: a second one could be waited for forever.
+                # Under the share of the largest: a second one could be waited for forever.
                 if all(is_in_color(pages.read(other).pixels) for other in range(1, count)):
                     raise InColorError(source)
                 picture = pages.read(0)
@@ -164,13 +171,24 @@ def read_stills(
             del picture, kept, still, page
 
 
-def open_still(source: Path, target: Path, max_pixels: int | None = None, *, lossless_luma: bool = False) -> Still:
-    """Load the picture of a file, or its first page, outside of a pipeline. Raises PictureError."""
+def open_still(
+    source: Path,
+    target: Path,
+    max_pixels: int | None = None,
+    *,
+    lossless_luma: bool = False,
+    encode_luma: bool = False,
+    side: int | None = None,
+) -> Still:
+    """Load the picture of a file, or its first page, outside of a pipeline, see `read_stills`. Raises PictureError."""
 
     def reserve(pixels: int, *, more: bool = False, each: float = 0.0) -> None:
         """Nothing else is under way."""
 
-    with closing(read_stills(source, target, max_pixels, reserve, lossless_luma=lossless_luma)) as sheets:
+    sheets = read_stills(
+        source, target, max_pixels, reserve, lossless_luma=lossless_luma, encode_luma=encode_luma, side=side
+    )
+    with closing(sheets):
         return next(sheets).still
 
 

@@ -2,8 +2,8 @@
 
 The original (`deoldify/filters.py`): the picture is decoded to RGB and scaled to the network's square, Pillow scales
 the network's RGB answer up to the picture's size, OpenCV turns both to YUV, the picture's Y takes the place of the
-answer's, OpenCV turns that to RGB, Pillow encodes. Ours decodes luma alone, and renders and encodes planes. Both write
-the same quality and 4:2:0.
+answer's, OpenCV turns that to RGB, Pillow encodes. Ours keeps the coded luma, and renders and encodes planes of chroma
+beside it; with `--quality` it decodes luma alone and encodes it again too. All write the same quality and 4:2:0.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from colorrt.runtime.paint import Paint
 
-ORIGINAL, PLANES, LOSSLESS = "original chain", "planes", "--lossless-luma"
+ORIGINAL, KEPT, ENCODED = "original chain", "coded luma kept", "--quality 95"
 QUALITY = 95
 
 
@@ -136,15 +136,15 @@ def _ways(cv2: Any, colorizer: Colorizer, cases: Sequence[_Case], out: Path) -> 
         case = cases[turn % len(cases)]
         color_originally(cv2, case.path, out, case.answer)
 
-    def planes(turn: int) -> None:
+    def kept(turn: int) -> None:
         case = cases[turn % len(cases)]
-        _color(colorizer, case, out, lossless_luma=False)
+        _color(colorizer, case, out, encode_luma=False)
 
-    def lossless(turn: int) -> None:
+    def encoded(turn: int) -> None:
         case = cases[turn % len(cases)]
-        _color(colorizer, case, out, lossless_luma=True)
+        _color(colorizer, case, out, encode_luma=True)
 
-    return {ORIGINAL: original, PLANES: planes, LOSSLESS: lossless}
+    return {ORIGINAL: original, KEPT: kept, ENCODED: encoded}
 
 
 def color_originally(cv2: Any, path: Path, out: Path, answer: Image.Image) -> None:
@@ -160,8 +160,8 @@ def color_originally(cv2: Any, path: Path, out: Path, answer: Image.Image) -> No
     Image.fromarray(cv2.cvtColor(mixed, cv2.COLOR_YUV2RGB)).save(out, quality=QUALITY, subsampling=2)
 
 
-def _color(colorizer: Colorizer, case: _Case, out: Path, *, lossless_luma: bool) -> None:
-    still = open_still(case.path, out, lossless_luma=lossless_luma)
-    assert isinstance(still, JpegStill | LosslessStill)
+def _color(colorizer: Colorizer, case: _Case, out: Path, *, encode_luma: bool) -> None:
+    still = open_still(case.path, out, encode_luma=encode_luma, side=colorizer.size)
+    assert isinstance(still, JpegStill if encode_luma else LosslessStill)
     paint: Paint = colorizer.paint(colorizer.see(still.luma), case.chroma)
     still.save(out, paint, QUALITY)

@@ -97,7 +97,7 @@ def announce_compiling() -> None:
 def compile_ahead(target: Path) -> None:
     """Let a second process help to compile the kernels that a first result of this name needs, if none is cached."""
     from colorrt import kernels
-    from colorrt.runtime.jpeg.still import JPEG_SUFFIXES
+    from colorrt.runtime.jpeg.reading import JPEG_SUFFIXES
 
     kernels.compile_ahead(planes=target.suffix.lower() in JPEG_SUFFIXES)
 

@@ -14,7 +14,7 @@ from colorrt.cli.layout import Group
 from colorrt.cli.options import JsonFileOption
 
 if TYPE_CHECKING:
-    from colorrt.runtime.journal import Journal
+    from colorrt.runtime.journal import Journal, Making
 
 LISTED = 20
 
@@ -51,7 +51,7 @@ def show(folder: FolderArgument, json_file: JsonFileOption = None) -> None:
                 (
                     "made with",
                     f"{count}: {making.model} at render factor {making.render_factor}, saturation "
-                    f"{making.saturation:g}, {making.upsample}, {making.film or f'quality {making.quality}'}, "
+                    f"{making.saturation:g}, {making.upsample}, {making.film or _quality_of(making)}, "
                     f"colorrt {making.version}",
                 )
                 for making, count in summary.makings.items()
@@ -105,6 +105,10 @@ def merge(
     say(f"{added} rows added to the journal of {into}", err=False)
     if several:
         say(f"{several} results have rows of more than one source; the last one counts")
+
+
+def _quality_of(making: Making) -> str:
+    return "gray JPEGs keep their coded luma" if making.quality is None else f"quality {making.quality}"
 
 
 def _check_json(path: Path | None, journal: Journal) -> None:

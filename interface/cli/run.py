@@ -76,14 +76,21 @@ def run(
         ),
     ] = None,
     quality: Annotated[
-        int,
-        typer.Option(min=1, max=100, help="JPEG and WebP quality.", metavar="N", rich_help_panel=RESULTS),
-    ] = 95,
+        int | None,
+        typer.Option(
+            min=1,
+            max=100,
+            help="Quality of JPEG, WebP and AVIF. Without it, a gray JPEG keeps its coded luma bit for bit.",
+            metavar="N",
+            show_default="95, and the luma of gray JPEGs as it is",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
     lossless_luma: Annotated[
         bool,
         typer.Option(
             "--lossless-luma",
-            help="For archives, JPEG only: keep the coded luma of each JPEG bit for bit and add chroma to it; "
+            help="For archives, JPEG only: keep the coded luma of JPEGs with chroma too, refuse what cannot keep it; "
             "--quality then applies to chroma alone.",
             rich_help_panel=RESULTS,
         ),

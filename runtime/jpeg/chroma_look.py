@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import simplejpeg
-
 from colorrt.runtime.jpeg.segments import PROGRESSIVE, SOS, Segment, join_segments, split_segments
 from colorrt.runtime.pictures.color_spread import CELLS, is_in_color
+from colorrt.runtime.pictures.jpeg_checks import decode_strictly, reduced_size
 
 if TYPE_CHECKING:
     from colorrt.runtime.jpeg.segments import Frame
@@ -20,26 +19,23 @@ def is_jpeg_in_color(encoded: bytes, frame: Frame) -> bool:
     """Whether a JPEG of luma and chroma is in color, see `is_in_color`. Gray ones cost nothing.
 
     encoded: the whole file. frame: what its start of frame says. A progressive JPEG is decoded from its first scans
-    alone, which hold the mean of each block. Says False of what cannot be decoded: that is told elsewhere.
+    alone, which hold the mean of each block, and once more if these are in color. Says False of what is damaged or
+    cannot be decoded: that is told elsewhere.
     """
     if len(frame.components) != 3:
         return False
     longer = max(frame.height, frame.width)
     reduction = next((one for one in _REDUCTIONS if longer // one >= _PIXELS_PER_CELL * CELLS), 1)
+    size = reduced_size(frame, reduction)
+    first = frame.marker == PROGRESSIVE and reduction == _REDUCTIONS[0]
     try:
-        small = simplejpeg.decode_jpeg(
-            _means_alone(encoded) if frame.marker == PROGRESSIVE and reduction == _REDUCTIONS[0] else encoded,
-            "RGB",
-            fastdct=True,
-            fastupsample=True,
-            min_height=-(-frame.height // reduction),
-            min_width=-(-frame.width // reduction),
-            min_factor=reduction,
-            strict=False,
-        )
+        if not is_in_color(decode_strictly(_means_alone(encoded) if first else encoded, "RGB", size)):
+            return False
+        if first:
+            decode_strictly(encoded, "RGB", size)
     except ValueError:
         return False
-    return is_in_color(small)
+    return True
 
 
 def _means_alone(encoded: bytes) -> bytes:

@@ -3,8 +3,8 @@
 A JPEG may hold each component in scans of its own. The scans of a gray JPEG are luma already, and their blocks lie in
 the very order that a scan of luma alone has in a color JPEG, whatever its subsampling: they are copied as they are,
 byte for byte, baseline or progressive, with their restart markers. Cb and Cr, encoded as gray JPEGs of their size,
-give the scans behind them. Of a color JPEG, luma has first to be freed of the chroma that it is interleaved with;
-jpeglib does that on the coefficients.
+give the scans behind them. So is every plain gray JPEG colored. Of a color JPEG, luma has first to be freed of the
+chroma that it is interleaved with; jpeglib does that on the coefficients, if that is asked for.
 
 Source: ITU-T T.81, A.2 (order of blocks in scans of one component), B.2 (syntax), F.1.1 and G.1 (processes).
 """
@@ -20,47 +20,48 @@ import numpy as np
 
 from colorrt.atomic import atomic_path, printable
 from colorrt.errors import PictureError
+from colorrt.runtime.jpeg.carried import carried_segments
 from colorrt.runtime.jpeg.chroma_look import is_jpeg_in_color
 from colorrt.runtime.jpeg.chroma_scans import with_chroma
-from colorrt.runtime.jpeg.exif_thumbnail import without_thumbnail
-from colorrt.runtime.jpeg.segments import (
-    APP0,
-    APP1,
-    APP2,
-    APP14,
-    Segment,
-    is_metadata,
-    join_segments,
-    numbered_segments,
-    read_frame,
-    split_segments,
-)
-from colorrt.runtime.jpeg.still import (
+from colorrt.runtime.jpeg.reading import (
+    GRAY_STEP,
     JPEG_SUFFIXES,
     decode_luma,
-    is_multi_picture,
     luma_step,
     metadata_of,
     read_bytes,
+    reduction_of,
+)
+from colorrt.runtime.jpeg.segments import (
+    DHT,
+    DQT,
+    DRI,
+    SOS,
+    Frame,
+    Segment,
+    is_metadata,
+    join_segments,
+    read_frame,
+    split_segments,
 )
 from colorrt.runtime.jpeg.xmp_segments import with_xmp
 from colorrt.runtime.pictures.color_spread import InColorError
+from colorrt.runtime.pictures.jpeg_checks import decode_cleanly, reduced_size
 from colorrt.runtime.pictures.levels import upright
 from colorrt.runtime.pictures.memory import LOSSLESS
-from colorrt.runtime.pictures.profiles import profile_of_copy
 from colorrt.runtime.pictures.reading import read_picture
 from colorrt.runtime.provenance.mark import marked_xmp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
     from colorrt.runtime.paint import Paint
     from colorrt.runtime.provenance.mark import Mark
 
-_ICC = b"ICC_PROFILE\0"
 _LOSSY = "color it without --lossless-luma"
+_CODING = frozenset({DHT, DQT, DRI, SOS})
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class LosslessStill:
     """A JPEG whose coded luma is at hand. A `Still` of the pipeline."""
 
     luma: NDArray[np.uint8]
-    """(H, W), upright: what the network sees."""
+    """Upright, (H, W): what the network sees and what guides chroma; of a large picture half of both, rounded up."""
 
     header: tuple[Segment, ...]
     """Metadata of the result."""
@@ -82,6 +83,9 @@ class LosslessStill:
     orientation: int
     """EXIF's, 1 to 8. The file's pixels are not turned, and the tag is kept."""
 
+    reduction: int = 1
+    """Pixels (down and across) that one value of `luma` stands for: 1 or 2."""
+
     def suffix(self, wanted: str) -> str:
         """Return the suffix that was wanted: that of a JPEG."""
         return wanted
@@ -90,30 +94,82 @@ class LosslessStill:
         """Return this still with a mark in its XMP."""
         return replace(self, header=with_xmp(self.header, lambda packet: marked_xmp(packet, mark)))
 
-    def save(self, path: Path, paint: Paint, quality: int) -> None:
-        """Write the JPEG with its own luma, and chroma from `paint`, which is upright as `luma` is.
-
-        quality: 1..100, of chroma alone. Raises PictureError when the file cannot be written.
-        """
+    def planes(self, paint: Paint) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return Cb and Cr from `paint`, which is upright as `luma` is, as the file stores them; see `Paint.planes`."""
         turned = replace(
             paint,
             chroma=np.stack([to_stored(plane, self.orientation) for plane in paint.chroma]),
             guide=None if paint.guide is None else to_stored(paint.guide, self.orientation),
         )
-        cb, cr = turned.planes(to_stored(self.luma, self.orientation), self.step)
+        down, across = self.step
+        step = (down // self.reduction, across // self.reduction)
+        return turned.planes(to_stored(self.luma, self.orientation), step)
+
+    def write(self, path: Path, cb: NDArray[np.uint8], cr: NDArray[np.uint8], quality: int) -> None:
+        """Write the JPEG with its own luma and these planes; quality: 1..100, of them. Raises PictureError."""
         encoded = join_segments([*self.header, *with_chroma(self.coded, cb, cr, self.step, quality)])
         with atomic_path(path, PictureError) as part:
             part.write_bytes(encoded)
 
+    def save(self, path: Path, paint: Paint, quality: int) -> None:
+        """Write the JPEG in color, see `write`."""
+        self.write(path, *self.planes(paint), quality)
+
+
+def keep_gray(encoded: bytes, frame: Frame, orientation: int, side: int | None) -> LosslessStill | None:
+    """Return a gray JPEG to be colored with its luma kept bit for bit; None for one that has to be encoded again.
+
+    That is one that libjpeg warns of, or that holds anything but what its kind needs: it is not copied but mended.
+    encoded, frame: of one with a step of chroma (`luma_step`). side: that of the network's square, see `reduction_of`.
+    """
+    if len(frame.components) != 1:
+        return None
+    reduction = reduction_of(frame, GRAY_STEP, side)
+    try:
+        segments = split_segments(encoded)
+        if not _is_plain(segments, frame):
+            return None
+        plane = decode_cleanly(encoded, size=reduced_size(frame, reduction))[..., 0]
+    except ValueError:
+        return None
+    return _still(segments, segments, plane, (GRAY_STEP, orientation, reduction))
+
+
+def _is_plain(segments: list[Segment], frame: Frame) -> bool:
+    """Whether there is one frame, and nothing beside it but metadata, tables and scans."""
+    known = all(part.marker in _CODING or part.marker == frame.marker or is_metadata(part) for part in segments)
+    return known and read_frame(segments) == frame
+
+
+def _still(
+    segments: list[Segment], coded: list[Segment], plane: NDArray[np.uint8], ways: tuple[tuple[int, int], int, int]
+) -> LosslessStill:
+    step, orientation, reduction = ways
+    return LosslessStill(
+        luma=upright(plane, orientation),
+        header=tuple(carried_segments(segments, gray=len(read_frame(segments).components) == 1)),
+        coded=tuple(part for part in coded if not is_metadata(part)),
+        step=step,
+        orientation=orientation,
+        reduction=reduction,
+    )
+
 
 def open_lossless(
-    source: Path, target: Path, max_pixels: int | None, reserve: Callable[..., None], *, recolor: bool = True
+    source: Path,
+    target: Path,
+    max_pixels: int | None,
+    reserve: Callable[..., None],
+    *,
+    recolor: bool = True,
+    side: int | None = None,
 ) -> LosslessStill:
-    """Open a JPEG to be colored with its luma kept bit for bit.
+    """Open a JPEG to be colored with its luma kept bit for bit, or refuse it.
 
     Gray JPEGs and color ones with a luma plane of full size; baseline, extended and progressive, 8 bits, Huffman.
     `target`: where the result is to go. `reserve`: called with the number of pixels before they are decoded,
     `each`: the bytes that one takes. `recolor`: False raises InColorError for a JPEG that is in color already.
+    `side`: that of the network's square, see `reduction_of`.
 
     Raises PictureError, "PATH: reason; advice" in one line, when the result would be no JPEG, or the file is no JPEG,
     one without luma, damaged, or too large; and when a color JPEG needs jpeglib and that is not installed.
@@ -148,19 +204,13 @@ def open_lossless(
     reserve(frame.width * frame.height, each=LOSSLESS)
     if not recolor and is_jpeg_in_color(encoded, frame):
         raise InColorError(source)
+    reduction = reduction_of(frame, step, side)
     try:
-        plane = decode_luma(encoded)
+        plane = decode_luma(encoded, frame, reduction)
     except (ValueError, MemoryError) as error:
         raise _refused(source, max_pixels, error) from error
-    gray = len(frame.components) == 1
-    coded = segments if gray else luma_alone(source, encoded)
-    return LosslessStill(
-        luma=upright(plane, orientation),
-        header=tuple(_kept(segments, gray=gray)),
-        coded=tuple(part for part in coded if not is_metadata(part)),
-        step=step,
-        orientation=orientation,
-    )
+    coded = segments if len(frame.components) == 1 else luma_alone(source, encoded)
+    return _still(segments, coded, plane, (step, orientation, reduction))
 
 
 def _has_content(source: Path) -> bool:
@@ -211,30 +261,3 @@ def luma_alone(path: Path, encoded: bytes) -> list[Segment]:
             f"{printable(path)}: its luma cannot be separated from its chroma bit for bit ({error}); {_LOSSY}"
         ) from error
     return segments
-
-
-def _kept(segments: Sequence[Segment], *, gray: bool) -> list[Segment]:
-    """Return the metadata of the result: all of the file, but what would be wrong for it.
-
-    That is: Adobe's note on how the components are coded, thumbnails, which are in the old colors, the places of
-    further pictures, which are not carried, and a gray profile, which an RGB one with its tone curve replaces.
-    """
-    profile = b"".join(part.payload[len(_ICC) + 2 :] for part in segments if _is_profile(part))
-    carried = profile_of_copy(profile, gray=gray) if profile else None
-    kept = []
-    for part in segments:
-        if not is_metadata(part) or part.marker == APP14 or is_multi_picture(part):
-            continue
-        if part.marker == APP0 and not part.payload.startswith(b"JFIF\0"):
-            continue
-        if _is_profile(part) and carried != profile:
-            continue
-        is_exif = part.marker == APP1 and part.payload.startswith(b"Exif\0\0")
-        kept.append(replace(part, payload=without_thumbnail(part.payload)) if is_exif else part)
-    if carried is not None and carried != profile:
-        kept += numbered_segments(APP2, _ICC, carried)
-    return kept
-
-
-def _is_profile(part: Segment) -> bool:
-    return part.marker == APP2 and part.payload.startswith(_ICC)

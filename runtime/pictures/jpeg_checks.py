@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import simplejpeg
 
@@ -78,6 +78,18 @@ def measure_jpeg(stream: BinaryIO) -> int:
     raise JpegBombError(f"it has more than {_MOST_SEGMENTS:,} segments, as in a bomb")
 
 
+class Sides(Protocol):
+    """What has a size in pixels: the frame of a JPEG."""
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+
+
 class _Walk:
     """Steps over a JPEG file; the stream stands behind what was found."""
 
@@ -123,25 +135,40 @@ class _Walk:
                 self._stream.seek(-1, 1)
 
 
-def decode_strictly(encoded: bytes, space: str = "GRAY") -> NDArray[np.uint8]:
-    """Decode a JPEG to the luma plane alone, (H, W, 1), or to "CMYK".
+def reduced_size(frame: Sides, reduction: int) -> tuple[int, int] | None:
+    """Return the size (height, width) that libjpeg decodes to, reduced by 2, 4 or 8; None for 1."""
+    return None if reduction == 1 else (-(-frame.height // reduction), -(-frame.width // reduction))
 
+
+def decode_strictly(encoded: bytes, space: str = "GRAY", size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Decode a JPEG to the luma plane alone, (H, W, 1), or to "CMYK" or "RGB".
+
+    size: see `reduced_size`; None decodes all pixels. Of each component, libjpeg then takes a part of the coefficients
+    alone, and its cheaper ways of upsampling are used.
     Raises JpegDamageError where libjpeg makes up a part of the picture, ValueError for what it does not decode at all.
     Padding in front of the end marker, and odd metadata, are no damage.
     """
     try:
-        return _plane(encoded, space, strict=True)
+        return decode_cleanly(encoded, space, size)
     except ValueError as error:
         said = str(error)
     # Raises again what it cannot decode at all; after damage it answers, with what is missing made up.
-    plane = _plane(encoded, space, strict=False)
+    plane = _plane(encoded, space, size, strict=False)
     if not _HARMLESS.search(said) and not _is_padding(said, encoded):
         raise JpegDamageError(said)
     return plane
 
 
-def _plane(encoded: bytes, space: str, *, strict: bool) -> NDArray[np.uint8]:
-    plane: NDArray[np.uint8] = simplejpeg.decode_jpeg(encoded, space, strict=strict)
+def decode_cleanly(encoded: bytes, space: str = "GRAY", size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Decode as `decode_strictly` does. Raises ValueError for anything that libjpeg warns of, be it harmless."""
+    return _plane(encoded, space, size, strict=True)
+
+
+def _plane(encoded: bytes, space: str, size: tuple[int, int] | None, *, strict: bool) -> NDArray[np.uint8]:
+    height, width = size or (0, 0)
+    plane: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+        encoded, space, fastupsample=size is not None, min_height=height, min_width=width, strict=strict
+    )
     return plane
 
 

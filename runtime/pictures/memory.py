@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 JPEG_PLANES = 2.5
-"""Bytes a pixel of a JPEG that goes to JPEG by its luma plane alone."""
+"""Bytes a pixel of a JPEG that goes to JPEG without RGB, beside its coded bytes."""
+COPIES_OF_CODED = 2
+"""How often these are in memory at a time: as read and taken apart, or taken apart and put together."""
 LOSSLESS = 10.0
 """Bytes a pixel of a JPEG whose coefficients are kept; those of a color JPEG are all in memory. Not measured."""
 

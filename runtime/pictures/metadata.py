@@ -116,11 +116,15 @@ def read_xmp(found: object) -> bytes | None:
         found = found.encode("utf-8", "replace")
     if not isinstance(found, bytes) or (b"xmpmeta" not in found and b"rdf:RDF" not in found):
         return None
-    packet = _STORAGE_ATTRIBUTE.sub(b"", _without_storage(found.rstrip(b"\0")))
-    return _ORIENTATION_IN_XMP.sub(rb"\g<1>1", packet)
+    return _ORIENTATION_IN_XMP.sub(rb"\g<1>1", without_storage(found.rstrip(b"\0")))
 
 
-def _without_storage(packet: bytes) -> bytes:
+def without_storage(packet: bytes) -> bytes:
+    """Return an XMP packet that says nothing of how the gray picture was stored, and has no thumbnails."""
+    return _STORAGE_ATTRIBUTE.sub(b"", _without_storage_tags(packet))
+
+
+def _without_storage_tags(packet: bytes) -> bytes:
     """Return an XMP packet without the elements of storage; what is opened and not closed stays.
 
     One pass, for a packet may open a hundred thousand elements and close none.

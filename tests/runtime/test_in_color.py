@@ -20,6 +20,7 @@ from colorrt.runtime.history import Journals, Skip
 from colorrt.runtime.jobs import plan_jobs
 from colorrt.runtime.notes import NoteKind, describe_notes
 from colorrt.runtime.pictures.reading import open_pages
+from colorrt.runtime.stills import read_stills
 
 if TYPE_CHECKING:
     from colorrt.runtime import colorizer as plain
@@ -179,3 +180,16 @@ def test_result_that_holds_no_mark_says_so(colorizer: plain.Colorizer, tmp_path:
     assert [note.kind for note in result.notes] == [NoteKind.UNMARKED]
     (unwanted,) = run(colorizer, tmp_path / name, tmp_path / "other", mark=False)
     assert unwanted.notes == ()
+
+
+def test_first_page_waits_for_the_share_of_the_largest_where_others_may_be_looked_at(tmp_path: Path) -> None:
+    pages = [Image.new("L", size) for size in ((20, 20), (60, 50), (30, 30))]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    for recolor, expected in ((True, [400, 3000, 900]), (False, [3000, 3000, 900])):
+        shares: list[int] = []
+
+        def reserve(pixels: int, *, more: bool = False, each: float = 0.0, shares: list[int] = shares) -> None:
+            shares.append(pixels)
+
+        list(read_stills(tmp_path / "a.tif", tmp_path / "b.tif", None, reserve, recolor=recolor))
+        assert shares == expected

@@ -36,7 +36,7 @@ def test_command_prints_and_writes_all_ways_of_each_size(
     monkeypatch.setattr("sys.argv", ["bench", *arguments])
     assert command.main() == 0
     report = json.loads(path.read_text())
-    ways = ["original chain", "planes", "--lossless-luma"]
+    ways = ["original chain", "coded luma kept", "--quality 95"]
     assert [(row["width"], row["way"]) for row in report["rows"]] == [(w, way) for w in (96, 64) for way in ways]
     assert all(row["times"]["rounds"] == 2 and row["ratio"] > 0 for row in report["rows"])
     assert [row["ratio"] for row in report["rows"] if row["way"] == "original chain"] == [1, 1]

@@ -316,7 +316,7 @@ def test_run_takes_jpeg_to_jpeg_by_planes_and_the_rest_through_rgb(
     monkeypatch.setattr(jpeg_still, "write_planes", noted)
     with Colorizer(tiny_onnx, render_factor=1) as colorizer:
         jobs = plan_jobs([str(folder)], tmp_path / "out")
-        results = list(color_jobs(colorizer, jobs, Settings()))
+        results = list(color_jobs(colorizer, jobs, Settings(quality=95)))
     assert {result.job.source.name: result.outcome for result in results} == {
         "cut.jpg": Outcome.FAILED,
         "gray.jpg": Outcome.DONE,

@@ -18,7 +18,6 @@ from colorrt.errors import PictureError
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.folder import Outcome, Settings, color_jobs
 from colorrt.runtime.jobs import Job, plan_jobs
-from colorrt.runtime.jpeg.exif_thumbnail import without_thumbnail
 from colorrt.runtime.jpeg.lossless import LosslessStill, open_lossless, to_stored
 from colorrt.runtime.jpeg.segments import (
     APP0,
@@ -36,6 +35,7 @@ from colorrt.runtime.jpeg.segments import (
     read_frame,
     split_segments,
 )
+from colorrt.runtime.jpeg.thumbnails import without_exif_thumbnail
 from colorrt.runtime.paint import Paint
 
 if TYPE_CHECKING:
@@ -240,13 +240,13 @@ def test_thumbnail_is_unlinked_and_the_rest_of_exif_stays() -> None:
 
         tag = number(0x0112, 2) + number(3, 2) + number(1, 4) + number(6, 2) + bytes(2)
         block = b"Exif\0\0" + order + number(42, 2) + number(8, 4) + number(1, 2) + tag + number(26, 4) + b"thumbnail"
-        after = without_thumbnail(block)
+        after = without_exif_thumbnail(block)
         assert after == block.replace(number(26, 4) + b"thumbnail", bytes(4) + b"thumbnail")
         exif = Image.Exif()
         exif.load(after)
         assert exif[0x0112] == 6
     for damaged in (b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"):
-        assert without_thumbnail(damaged) == damaged
+        assert without_exif_thumbnail(damaged) == damaged
 
 
 def test_restart_interval_of_luma_does_not_reach_chroma(tmp_path: Path) -> None:
