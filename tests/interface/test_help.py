@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     Command = Callable[..., Result]
 
 COMMANDS = (
-    [], ["run"], ["train"], ["export"], ["build"], ["eval"], ["verify"], ["bench"], ["bench", "latency"],
+    [], ["run"], ["data"], ["data", "cifar10"], ["data", "split"], ["data", "audit"],
+    ["train"], ["export"], ["build"], ["eval"], ["verify"], ["bench"], ["bench", "latency"],
     ["bench", "factors"], ["bench", "folder"], ["journal"], ["journal", "show"], ["journal", "verify"],
     ["journal", "merge"], ["info"], ["models"], ["doctor"],
 )  # fmt: skip
@@ -78,7 +79,7 @@ def test_commands_stand_in_groups(colorrt: Command) -> None:
     del groups["Options"], groups["Examples"]
     assert groups == {
         "Colorize": ["run", "journal"],
-        "Make models": ["train", "export", "build"],
+        "Make models": ["train", "export", "build", "data"],
         "Measure": ["eval", "verify", "bench"],
         "Inspect": ["info", "models", "doctor"],
     }
