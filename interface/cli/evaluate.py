@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from colorrt.cli.app import MEASURE, announce_compiling, check_result_file, command, needs, say, write_json
+from colorrt.cli.choose import ask_people
 from colorrt.cli.choose import choose as choose_blindly
 from colorrt.cli.options import (
     RESULTS,
@@ -26,7 +27,7 @@ from colorrt.errors import UsageError
 
 CURVE_SATURATIONS = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 FIGURES = "More figures"
-CHOICE = "Blind choice"
+CHOICE = "Judged by people"
 
 
 @command(
@@ -34,6 +35,7 @@ CHOICE = "Blind choice"
     "colorrt eval photos/",
     "colorrt eval photos/ --engine mine.onnx --frechet --stability --report page.html",
     "colorrt eval photos/ --choose old.onnx new.onnx --report choose.html",
+    "colorrt eval photos/ --engine mine.onnx --turing page.html",
     name="eval",
 )
 def evaluate(
@@ -101,8 +103,18 @@ def evaluate(
             rich_help_panel=CHOICE,
         ),
     ] = None,
+    turing: Annotated[
+        Path | None,
+        typer.Option(
+            help="Measure nothing; write a page that shows one picture at a time, real or colored, and counts right "
+            "answers.",
+            metavar="PAGE",
+            show_default=False,
+            rich_help_panel=CHOICE,
+        ),
+    ] = None,
     pairs: Annotated[
-        int, typer.Option(help="Photographs to choose on, at most.", metavar="N", min=1, rich_help_panel=CHOICE)
+        int, typer.Option(help="Photographs on such a page, at most.", metavar="N", min=1, rich_help_panel=CHOICE)
     ] = 100,
     seed: Annotated[
         int, typer.Option(help="Draws the order and the sides.", metavar="N", min=0, rich_help_panel=CHOICE)
@@ -117,9 +129,25 @@ def evaluate(
     from colorrt.runtime.render_factors import as_value, in_words, read_render_factors
 
     factors = read_render_factors(render_factor)
+    measures: dict[str, object] = {"--frechet": frechet, "--stability": stability, "--skin": skin, "--json": json_file}
+    measures |= {"--sheet": sheet, "--curve": curve}
+    if turing is not None:
+        _refuse_measures("--turing", {"--choose": choose, "--report": report, **measures})
+        ask_people(
+            photos,
+            turing,
+            engine,
+            saturation,
+            seed,
+            pairs,
+            render_factor=factors,
+            device=device,
+            threads=threads,
+            upsample=upsample,
+        )
+        return
     if choose is not None:
-        given = {"--engine": engine, "--skin": skin, "--json": json_file, "--sheet": sheet, "--curve": curve}
-        _refuse_measures({"--frechet": frechet, "--stability": stability, **given})
+        _refuse_measures("--choose", {"--engine": engine, **measures})
         choose_blindly(
             photos,
             choose,
@@ -205,6 +233,6 @@ def _say_what_is_missing(table: dict[str, Any], photos: Path, skin: Path | None)
         say(f"{skin}: none of its names is among the photographs of {photos}; no chroma on skin")
 
 
-def _refuse_measures(options: dict[str, object]) -> None:
+def _refuse_measures(page: str, options: dict[str, object]) -> None:
     if asked := [name for name, value in options.items() if value]:
-        raise UsageError(f"--choose measures nothing; leave out {', '.join(asked)}")
+        raise UsageError(f"{page} measures nothing; leave out {', '.join(asked)}")
