@@ -15,6 +15,21 @@ if TYPE_CHECKING:
 PAGE = Path("choose.html")
 
 
+def write_page(
+    photos: Path,
+    models: Sequence[Path] | None,
+    turing: Path | None,
+    page: Path | None,
+    engine: Path | None,
+    **settings: Any,
+) -> None:
+    """Write the page of a choice between `models`, or to `turing` that of the human test; see below."""
+    if models is not None:
+        choose(photos, models, page, **settings)
+    elif turing is not None:
+        ask_people(photos, turing, engine, **settings)
+
+
 def choose(photos: Path, models: Sequence[Path], page: Path | None, **settings: Any) -> None:
     """Write the page of a blind choice between two models.
 
@@ -41,13 +56,7 @@ def choose(photos: Path, models: Sequence[Path], page: Path | None, **settings: 
 
 
 def ask_people(
-    photos: Path,
-    page: Path,
-    engine: Path | None,
-    saturation: float | None,
-    seed: int,
-    most: int,
-    **settings: Any,
+    photos: Path, page: Path, engine: Path | None, *, saturation: float | None, seed: int, most: int, **settings: Any
 ) -> None:
     """Write the page of the papers' human test: each photograph as it is, or colored.
 

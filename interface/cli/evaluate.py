@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from colorrt.cli.app import MEASURE, announce_compiling, check_result_file, command, needs, say, write_json
-from colorrt.cli.choose import ask_people
-from colorrt.cli.choose import choose as choose_blindly
+from colorrt.cli.choose import write_page
 from colorrt.cli.options import (
     RESULTS,
     DeviceOption,
@@ -129,37 +128,14 @@ def evaluate(
     from colorrt.runtime.render_factors import as_value, in_words, read_render_factors
 
     factors = read_render_factors(render_factor)
-    measures: dict[str, object] = {"--frechet": frechet, "--stability": stability, "--skin": skin, "--json": json_file}
-    measures |= {"--sheet": sheet, "--curve": curve}
-    if turing is not None:
-        _refuse_measures("--turing", {"--choose": choose, "--report": report, **measures})
-        ask_people(
-            photos,
-            turing,
-            engine,
-            saturation,
-            seed,
-            pairs,
-            render_factor=factors,
-            device=device,
-            threads=threads,
-            upsample=upsample,
-        )
-        return
-    if choose is not None:
-        _refuse_measures("--choose", {"--engine": engine, **measures})
-        choose_blindly(
-            photos,
-            choose,
-            report,
-            render_factor=factors,
-            device=device,
-            threads=threads,
-            saturation=saturation,
-            upsample=upsample,
+    if turing is not None or choose is not None:
+        measures = {"--skin": skin, "--json": json_file, "--sheet": sheet, "--curve": curve}
+        _refuse_measures(choose, turing, report, engine, {"--frechet": frechet, "--stability": stability, **measures})
+        write_page(
+            photos, choose, turing, report, engine,
+            render_factor=factors, device=device, threads=threads, upsample=upsample, saturation=saturation, seed=seed,
             most=pairs,
-            seed=seed,
-        )
+        )  # fmt: skip
         return
     try:
         from colorrt.evaluation.curves import check_plotting
@@ -233,6 +209,11 @@ def _say_what_is_missing(table: dict[str, Any], photos: Path, skin: Path | None)
         say(f"{skin}: none of its names is among the photographs of {photos}; no chroma on skin")
 
 
-def _refuse_measures(page: str, options: dict[str, object]) -> None:
-    if asked := [name for name, value in options.items() if value]:
+def _refuse_measures(
+    choose: object, turing: Path | None, report: Path | None, engine: Path | None, measures: dict[str, object]
+) -> None:
+    page = "--turing" if choose is None else "--choose"
+    # Each page has its own way to name the model and the file.
+    others = {"--report": report} if choose is None else {"--turing": turing, "--engine": engine}
+    if asked := [name for name, value in {**others, **measures}.items() if value]:
         raise UsageError(f"{page} measures nothing; leave out {', '.join(asked)}")
