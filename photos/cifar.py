@@ -78,8 +78,7 @@ def read_batch(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple
     if len(names) != count or len(set(names)) != count:
         names = [f"{index:05}" for index in range(count)]
     planes = np.frombuffer(raw.values, np.uint8).reshape(count, 3, SIDE, SIDE)
-    # Names come from the file: they must not lead out of a folder.
-    stems = tuple(PurePosixPath(name.replace("\\", "/")).stem or "unnamed" for name in names)
+    stems = tuple(map(_stem, names))
     return planes.transpose(0, 2, 3, 1), np.array(labels, np.int64), stems
 
 
@@ -215,6 +214,12 @@ class _Reader(pickle._Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         raise pickle.UnpicklingError(f"it asks for an object outside of it ({type(pid).__name__})")
+
+
+def _stem(name: str) -> str:
+    """Names come from the file: they must not lead out of a folder, and any archive has to take them."""
+    stem = PurePosixPath(name.replace("\\", "/")).stem[:100]
+    return "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in stem) or "unnamed"
 
 
 def _text(value: object) -> str:

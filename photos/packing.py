@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 
 
 def check_new(folder: Path, names: Sequence[str]) -> None:
-    """Make `folder`. Raises UsageError when it cannot be made, or one of the names is there already."""
+    """Raise UsageError when one of the names is in the folder already, or the folder is a file."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{printable(folder)}: is a file; name a folder for the shards")
     for name in names:
         if (folder / name).exists():
             raise UsageError(f"{printable(folder / name)}: is there already; name another folder, or remove it first")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it. Raises UsageError when it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -38,7 +44,8 @@ def write_shard(path: Path, members: Iterable[tuple[str, bytes]]) -> int:
     count = 0
     with atomic_path(path, UsageError) as part, tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as archive:
         for name, data in members:
-            header = tarfile.TarInfo(name)
+            # Nothing that unpacks outside of its folder.
+            header = tarfile.TarInfo(name.lstrip("/"))
             header.size = len(data)
             archive.addfile(header, io.BytesIO(data))
             count += 1

@@ -87,12 +87,13 @@ def cifar10(
     import numpy as np
 
     from colorrt.photos.cifar import read_cifar10
-    from colorrt.photos.packing import check_new, encode_png, write_shard
+    from colorrt.photos.packing import check_new, encode_png, make_folder, write_shard
     from colorrt.photos.splits import PUBLISHED_GRAYS, is_gray, mean_hues, split_at_random, split_by_hue
 
     check_new(output, (TRAIN, VALIDATION, TEST))
     skipped = _Skipped()
     found = read_cifar10(source, skipped)
+    make_folder(output)
     if "train" in found:
         tiles = found["train"]
         gray, hues = is_gray(tiles.pixels), mean_hues(tiles.pixels)
@@ -135,11 +136,12 @@ def split(
     Files are packed as they are, under their names. Pictures that cannot be read are left out and named.
     """
     from colorrt.photos.audit import NEAR_GRAY, mean_chroma
-    from colorrt.photos.packing import check_new, write_shard
+    from colorrt.photos.packing import check_new, make_folder, write_shard
     from colorrt.photos.reading import decode_photos, list_photos, load_photos
     from colorrt.photos.splits import labels_of, split_by_class
 
     parts = _read_shares(shares)
+    check_new(output, (TRAIN, VALIDATION, TEST))
     skipped = _Skipped()
     kept, gray = [], 0
     for entry, picture in decode_photos(list_photos(source)):
@@ -151,7 +153,7 @@ def split(
             kept.append(entry)
     if not kept:
         raise UsageError(f"{source}: no photographs to split; name a folder or a tar shard with some")
-    check_new(output, (TRAIN, VALIDATION, TEST))
+    make_folder(output)
     if drop_gray:
         say(f"{gray} gray or nearly gray pictures left out", err=False)
     for name, places in zip(

@@ -49,6 +49,13 @@ def test_batch_gives_upright_pictures_and_labels(protocol: int) -> None:
     assert pixels[2, 5, 7].tolist() == [raw[2, plane * 1024 + 5 * 32 + 7] for plane in range(3)]
 
 
+def test_names_lead_nowhere_and_suit_any_archive() -> None:
+    names = ["../../a.png", "b\n\x00.png", "\ud800.png", "..", "/etc/c", "d.png"]
+    _, _, stems = read_batch(pickle.dumps(content(1) | {b"filenames": names}, 2))
+    assert stems == ("a", "b__", "_", "..", "c", "d")
+    assert all("/" not in stem for stem in stems)
+
+
 class Runs:
     """Pickles as a call."""
 
