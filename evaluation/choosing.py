@@ -80,8 +80,8 @@ def make_choice(
         ]
         for name, original in read_rgb_photos(photos, on_skip):
             if name in wanted:
-                seen = _reduced(original)
-                a, b = (_encode(colorizer.colorize(seen, saturation)) for colorizer in both)
+                seen = reduce_for_page(original)
+                a, b = (encode_for_page(colorizer.colorize(seen, saturation)) for colorizer in both)
                 made.append((name, a, b))
     if not made:
         raise UsageError(f"{photos}: none of the photographs that were drawn can be read; name others")
@@ -100,13 +100,15 @@ def _shuffle(made: Sequence[tuple[str, bytes, bytes]], seed: int) -> tuple[Pair,
     return tuple(pairs)
 
 
-def _reduced(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def reduce_for_page(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Reduce (H, W, 3) uint8 sRGB to at most 760 x 640 pixels."""
     image = Image.fromarray(rgb)
     image.thumbnail((WIDEST, TALLEST), Image.Resampling.LANCZOS)
     return np.asarray(image)
 
 
-def _encode(rgb: NDArray[np.uint8]) -> bytes:
+def encode_for_page(rgb: NDArray[np.uint8]) -> bytes:
+    """Return (H, W, 3) uint8 sRGB as a JPEG file."""
     encoded = io.BytesIO()
     # Chroma at full size: it is what is judged.
     Image.fromarray(rgb).save(encoded, "JPEG", quality=_QUALITY, subsampling=0)

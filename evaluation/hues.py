@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from colorrt.evaluation.auc import Area, AreaMeter
 from colorrt.evaluation.quality import lab_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ _NOTHING = 0.05
 class ColorFigures:
     """Figures over all pictures; those with `original` are of the color originals. None: there was nothing to measure.
 
-    `hue_mass`: chroma of each hue, colored over original. `hue_shares_original`: how the original's chroma is spread.
+    `hue_mass`: chroma of each hue, colored over original. `hue_shares`, `hue_shares_original`: how the chroma of both
+    is spread. `area`: areas under the curve of distances, see `colorrt.evaluation.auc`.
     `strong_area`: share of the area with chroma above 20; `strong_recall`: of the original's such area, the part that
     is strong in the result; `strong_precision`: of the result's, the part that is strong in the original. `one_hued`:
     share of the pictures with nine tenths of their chroma within 60 degrees. `cast_a`, `cast_b`: mean a* and b* where
@@ -50,7 +52,9 @@ class ColorFigures:
 
     pictures: int
     hue_mass: tuple[float | None, ...]
+    hue_shares: tuple[float, ...]
     hue_shares_original: tuple[float, ...]
+    area: Area
     strong_area: float
     strong_area_original: float
     strong_recall: float | None
@@ -75,6 +79,7 @@ class ColorMeter:
 
     def __init__(self) -> None:
         self._pictures = 0
+        self._area = AreaMeter()
         self._mass, self._mass_original = np.zeros(_PARTS), np.zeros(_PARTS)
         self._one_hued = np.zeros(2, np.int64)
         self._strong = np.zeros(3)
@@ -91,6 +96,7 @@ class ColorMeter:
         truth, ours = (lab_of(picture)[..., 1:] for picture in (original, colored))
         chroma_truth, chroma = (np.hypot(ab[..., 0], ab[..., 1]) for ab in (truth, ours))
         self._pictures += 1
+        self._area.add(truth, ours)
         for index, (ab, strength) in enumerate(((ours, chroma), (truth, chroma_truth))):
             mass = _hue_mass(ab, strength)
             (self._mass, self._mass_original)[index][:] += mass
@@ -111,7 +117,6 @@ class ColorMeter:
         if not self._pictures:
             raise ValueError("there are no pictures to measure colors on; add at least one")
         mass, original = (part.reshape(HUES, -1).sum(1) for part in (self._mass, self._mass_original))
-        total = original.sum() or 1.0
         strong, strong_original, both = (float(value) for value in self._strong / self._pictures)
         neutral, a, b, chroma = self._neutral
         cast = (float(a / neutral), float(b / neutral)) if neutral else None
@@ -119,7 +124,9 @@ class ColorMeter:
         return ColorFigures(
             pictures=self._pictures,
             hue_mass=tuple(float(ours / truth) if truth else None for ours, truth in zip(mass, original, strict=True)),
-            hue_shares_original=tuple(float(value) for value in original / total),
+            hue_shares=_shares(mass),
+            hue_shares_original=_shares(original),
+            area=self._area.area(),
             strong_area=strong,
             strong_area_original=strong_original,
             strong_recall=both / strong_original if strong_original else None,
@@ -140,6 +147,11 @@ def is_one_hued(mass: NDArray[np.float64]) -> bool:
     """Whether nine tenths of the chroma of 24 equal parts of the circle lie in four in a row. Gray is not."""
     windows = np.convolve(np.concatenate([mass, mass[: _WINDOW - 1]]), np.ones(_WINDOW), "valid")
     return bool(windows.max() > ONE_HUED * mass.sum())
+
+
+def _shares(mass: NDArray[np.float64]) -> tuple[float, ...]:
+    total = mass.sum() or 1.0
+    return tuple(float(value) for value in mass / total)
 
 
 def _hue_mass(ab: NDArray[np.float64], chroma: NDArray[np.float64]) -> NDArray[np.float64]:

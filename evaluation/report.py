@@ -88,7 +88,25 @@ def _colors(colors: Mapping[str, Any]) -> str:
         '<p class="note">In CIE Lab; each photograph counts the same. Neutral: the original has a chroma below 5. '
         "One-hued: nine tenths of the chroma within 60 degrees of hue.</p>"
     )
-    return "<h2>What eyes see</h2>" + note + "<pre>" + html.escape("\n".join(color_lines(colors))) + "</pre>"
+    lines = "<pre>" + html.escape("\n".join(color_lines(colors))) + "</pre>"
+    return "<h2>What eyes see</h2>" + note + lines + _hues(colors)
+
+
+def _hues(colors: Mapping[str, Any]) -> str:
+    """The histogram of hues beside that of the originals: share of all chroma in each twelfth of the circle."""
+    ours, truth = colors["hue_shares"], colors["hue_shares_original"]
+    highest = max(*ours, *truth) or 1.0
+    step = 360 // len(ours)
+    rows = []
+    for place, pair in enumerate(zip(ours, truth, strict=True)):
+        bars = "".join(
+            f'<span class="bar" style="width:{_BAR_EMS * share / highest:.2f}em;'
+            f'background:lch({light}% 55 {step * place + step // 2})"></span><br>'
+            for share, light in zip(pair, (65, 45), strict=True)
+        )
+        rows.append((f"{step * place} to {step * (place + 1)}", *(f"{share:.1%}" for share in pair), bars))
+    heads = ("hue, degrees", "colored", "original", "colored above, original below")
+    return "<h2>Hues</h2>" + _table(heads, rows)
 
 
 def _bands(bands: Sequence[Mapping[str, Any]]) -> str:

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _NAME = 34
+HALF_RANGE = 127.5
+"""What KTH's report divides a and b by."""
 
 
 def quality_lines(table: Mapping[str, Any]) -> list[str]:
@@ -18,8 +20,11 @@ def quality_lines(table: Mapping[str, Any]) -> list[str]:
         ("ab error", table["ab_mae"], table["gray_ab_mae"], 0.0),
         ("dE2000", table["de2000"], table["gray_de2000"], 0.0),
     )
+    # As KTH's report measures: a and b over 127.5.
+    normalized = [_number(table[key] / HALF_RANGE, 4) for key in ("ab_mae", "gray_ab_mae")]
     lines = [_line(f"{table['pictures']} pictures", "colored", "gray", "original")]
     lines += [_line(name, *(_number(value, 2) for value in values)) for name, *values in rows]
+    lines.append(_line("MAE of normalized ab", *normalized, _number(0.0, 4)))
     return [*lines, _line("farther from the original than gray", _share(table["farther_than_gray"]))]
 
 
@@ -36,7 +41,12 @@ def extra_lines(table: Mapping[str, Any]) -> list[str]:
 
 def color_lines(colors: Mapping[str, Any]) -> list[str]:
     """Return what eyes see, colored beside original. Hues are those of Lab, from their first degree."""
+    area = colors["area"]
     lines = [
+        _line("AuC of ab distances", _share(area["raw"], 1), _share(area["gray_raw"], 1), _share(1.0, 1)),
+        _line(
+            "  each color the same", *(_share(area[key], 1) for key in ("rebalanced", "gray_rebalanced")), _share(1, 1)
+        ),
         _line("area with chroma above 20", _share(colors["strong_area"]), "", _share(colors["strong_area_original"])),
         _line("  of the original's, found", _share(colors["strong_recall"])),
         _line("  of ours, right", _share(colors["strong_precision"])),
@@ -52,6 +62,7 @@ def color_lines(colors: Mapping[str, Any]) -> list[str]:
     degrees = [f"{360 * index // len(mass):>5}" for index in range(len(mass))]
     lines.append("hue, degrees from     " + "".join(degrees))
     lines.append("chroma over original's" + "".join(f"{_number(value, 2):>5}" for value in mass))
+    lines.append("share of ours         " + "".join(f"{_share(value):>5}" for value in colors["hue_shares"]))
     return [*lines, "original's share      " + "".join(f"{_share(value):>5}" for value in shares)]
 
 
@@ -86,5 +97,5 @@ def _number(value: float | None, digits: int, *, sign: bool = False) -> str:
     return "" if value is None else f"{value:{'+' if sign else ''}.{digits}f}"
 
 
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.0%}"
+def _share(value: float | None, digits: int = 0) -> str:
+    return "" if value is None else f"{value:.{digits}%}"

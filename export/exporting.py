@@ -20,6 +20,7 @@ from colorrt.export.graph import OPSET, stamp, trace
 from colorrt.export.memory import check_memory
 from colorrt.export.precision.fp16 import check_precision, to_half
 from colorrt.models.family import Family, Network
+from colorrt.models.known_files import describe_known, find_known
 from colorrt.models.registry import load_network
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.shipped import shipped_weights
@@ -69,11 +70,15 @@ def export_network(
     if weights is None:
         say(f"reading {network.model}, the shipped weights")
     else:
-        say(f"reading {network.model} from {weights.name}")
+        known = find_known(network.sha256)
+        say(f"reading {network.model} from {weights.name}{f': {describe_known(known)}' if known else ''}")
     family = network.family
     if render_factor is None and family.default_render_factor is not None:
         render_factor = family.default_render_factor
-        say(f"{network.model} is made for render factor {render_factor}: the graph is fixed to it")
+        say(
+            f"{network.model} is made for render factor {render_factor}, {UNIT * render_factor} x "
+            f"{UNIT * render_factor}: the graph is fixed to it{_steps_in_words(family)}"
+        )
     check_size(family, render_factor)
     form = None
     if family.attention_stride is not None:
@@ -114,6 +119,10 @@ def export_network(
     with atomic_path(path, ExportError) as part:
         part.write_bytes(model.SerializeToString())
     return Exported(path, contract)
+
+
+def _steps_in_words(family: Family) -> str:
+    return f" (others in steps of {family.size_multiple} pixels)" if family.size_multiple > UNIT else ""
 
 
 def _check_options(

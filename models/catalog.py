@@ -7,11 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class KnownModel:
-    """One network. `weights`: where its weights come from, for people."""
+    """One network. `weights`: where its weights come from, for people.
+
+    `home`: the authors' repository on GitHub, and `license` of its weights as far as they state one, where they are not
+    ours. `render_factor`: of the size that it was made for; `steps`: sides of the square are multiples of so many
+    pixels.
+    """
 
     name: str
     title: str
     weights: str
+    home: str | None = None
+    license: str | None = None
+    render_factor: int = 16
+    steps: int = 16
 
 
 @dataclass(frozen=True)
@@ -39,11 +48,15 @@ FAMILY_FILES = (
                 "deoldify-artistic",
                 "DeOldify artistic: ResNet-34, deep decoder; most vivid",
                 "ColorizeArtistic_gen.pth of DeOldify",
+                "jantic/DeOldify",
+                "MIT",
             ),
             KnownModel(
                 "deoldify-wide",
                 "DeOldify stable and video: ResNet-101, wide decoder; fewer mistakes",
                 "ColorizeStable_gen.pth or ColorizeVideo_gen.pth of DeOldify",
+                "jantic/DeOldify",
+                "MIT",
             ),
         ),
     ),
@@ -64,11 +77,19 @@ FAMILY_FILES = (
                 "ddcolor-tiny",
                 "DDColor tiny: ConvNeXt-T, 100 color queries; squares of 32 pixels and multiples",
                 "ddcolor_paper_tiny.pth of piddnad/DDColor",
+                "piddnad/DDColor",
+                "Apache-2.0",
+                render_factor=32,
+                steps=32,
             ),
             KnownModel(
                 "ddcolor-large",
                 "DDColor: ConvNeXt-L, 100 color queries; squares of 32 pixels and multiples",
                 "ddcolor_modelscope.pth, ddcolor_artistic.pth or ddcolor_paper.pth of piddnad/DDColor",
+                "piddnad/DDColor",
+                "Apache-2.0",
+                render_factor=32,
+                steps=32,
             ),
         ),
     ),
@@ -78,12 +99,16 @@ FAMILY_FILES = (
             KnownModel(
                 "half-resnet18",
                 "half of a ResNet-18 (HKUST, after Melas-Kyriazi's tutorial); small, made for 224 pixels",
-                "the state dict of a model of fanboqia/CSIT5910-Machine-Learning (its files are whole pickled modules)",
+                "model40.pth, model90.pth or model100.pth of fanboqia/CSIT5910-Machine-Learning",
+                "fanboqia/CSIT5910-Machine-Learning",
+                "none stated",
+                render_factor=14,
             ),
             KnownModel(
                 "half-resnet18-tutorial",
                 "the same with one more convolution, as the tutorial has it",
                 "checkpoints of Melas-Kyriazi's tutorial",
+                render_factor=14,
             ),
         ),
     ),
@@ -94,11 +119,15 @@ FAMILY_FILES = (
                 "eccv16",
                 "Zhang et al. 2016: a choice among 313 colors; bold",
                 "colorization_release_v2-9b330a0b.pth of richzhang/colorization",
+                "richzhang/colorization",
+                "BSD-2-Clause",
             ),
             KnownModel(
                 "siggraph17",
                 "Zhang et al. 2017: a U-Net that can take hints of color, run without them",
                 "siggraph17-df00044c.pth of richzhang/colorization",
+                "richzhang/colorization",
+                "BSD-2-Clause",
             ),
         ),
     ),

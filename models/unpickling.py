@@ -3,7 +3,7 @@
 Pickles name the functions that rebuild their objects, so an open unpickler runs whatever a file asks for.
 `torch.load(weights_only=True)` knows tensors only. The published DeOldify files also carry the state of their
 optimizer, which names `functools.partial`, the optimizer's class and the like; those names are answered with
-inert stand-ins here, and every other name is refused.
+inert stand-ins here, and every other name is refused. Modules that were pickled whole become their state dicts.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 
 from colorrt.atomic import in_one_line
 from colorrt.errors import WeightsError
+from colorrt.models.whole_modules import MODULE_NAMES, ModuleStandIn, state_of_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,17 +72,21 @@ _INERT_NAMES = (
 _STAND_INS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     (_plain_dict, "collections.defaultdict"),
     *((Inert, name) for name in _INERT_NAMES),
+    *((ModuleStandIn, name) for name in MODULE_NAMES),
 ]
 # torch keeps the allow-list, and Python the warning filters, in one place for all threads.
 _LOCK = threading.Lock()
 _REFUSED = re.compile(r"GLOBAL (\S+)")
+# The old container stores the source code of modules in place of a storage.
+_NOT_STORAGE = "Only persistent_load of storage is allowed"
 
 
 def unpickle(path: Path) -> object:
     """Read a checkpoint written by `torch.save`, zip or legacy container, tensors on the CPU.
 
     Objects that are not tensors or plain containers come back as `Inert` when their names are on the list of
-    known harmless ones. Nothing that the file names is ever imported or run.
+    known harmless ones; a module that was pickled whole comes back as its state dict. Nothing that the file names is
+    ever imported or run.
     Raises WeightsError when the file names anything else, or is damaged.
     """
     with _LOCK, warnings.catch_warnings(), torch.serialization.safe_globals(_STAND_INS):
@@ -89,7 +94,8 @@ def unpickle(path: Path) -> object:
         try:
             # An open file and not the path: torch.load judges paths by their suffix.
             with path.open("rb") as file:
-                return torch.load(file, map_location="cpu", weights_only=True)
+                content: object = torch.load(file, map_location="cpu", weights_only=True)
+            return state_of_module(content) if isinstance(content, ModuleStandIn) else content
         # A damaged or hostile pickle can raise any kind of exception out of the unpickler.
         except Exception as error:
             raise WeightsError(_explain(path, error)) from error
@@ -103,6 +109,11 @@ def _explain(path: Path, error: Exception) -> str:
         return (
             f"{path}: refused, because the pickle asks for `{in_one_line(refused[1])}`, which no weights need and "
             "which could run code; save model.state_dict() alone, or convert it to .safetensors where you trust it"
+        )
+    if _NOT_STORAGE in text:
+        return (
+            f"{path}: refused, because a whole module was pickled here by PyTorch before 1.6, with its source code; "
+            "save model.state_dict() alone, in the environment that it comes from"
         )
     # The last line is the cause; the lines before are advice for people who call torch.load themselves.
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -81,6 +81,27 @@ def decode_photos(entries: Sequence[Entry]) -> Iterator[tuple[Entry, NDArray[np.
                     yield entry, PictureError(_reason(error))
 
 
+def load_photos(entries: Sequence[Entry]) -> Iterator[tuple[str, bytes]]:
+    """Read photographs that `list_photos` gave as they are, (name, encoded), one after another, in this order.
+
+    Raises PictureError when one is gone or changed since.
+    """
+    with ExitStack() as stack:
+        shards: dict[Path, Shard] = {}
+        for entry in entries:
+            try:
+                if entry.member is None:
+                    encoded = read_entry(entry)
+                else:
+                    if entry.file not in shards:
+                        shards[entry.file] = stack.enter_context(open_shard(entry.file))
+                    encoded = _read_member(shards[entry.file], entry)
+            # Of a shard that is damaged, tarfile and decompressors raise nearly anything.
+            except Exception as error:
+                raise PictureError(f"{entry.name} cannot be read any more ({_reason(error)}); begin again") from error
+            yield entry.name, encoded
+
+
 def open_photo(encoded: bytes) -> Image.Image:
     """Open an encoded picture with the decoders of the formats that colorrt reads, TGA excepted, and no others.
 

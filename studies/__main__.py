@@ -36,6 +36,7 @@ def main() -> int:
         ("bleeding", _add_bleeding, _bleeding),
         ("film", _add_film, _film),
         ("color", _add_color, _color),
+        ("oracle", _add_oracle, _oracle),
     ):
         add(commands)
         run[name] = call
@@ -137,6 +138,24 @@ def _color(arguments: argparse.Namespace) -> None:
     for line in color_lines(report):
         print(line)
     _write(arguments.json, report.as_json())
+
+
+def _add_oracle(commands: Any) -> None:
+    oracle = commands.add_parser("oracle", help="the papers' networks against what their original classes answered")
+    oracle.add_argument("zoo", type=Path, help="the folder with the originals' answers")
+    oracle.add_argument("names", nargs="*", metavar="NETWORK", help="all if not given")
+    oracle.add_argument("--json", type=Path, help="write the figures here")
+
+
+def _oracle(arguments: argparse.Namespace) -> None:
+    from studies.oracle import NAMES, agreement_line, as_json, compare_with_originals
+
+    print(f"{'network':<16} {'size':>5} {'cases':>6} {'ab':>12} {'chroma':>12} {'ONNX chroma':>12}")
+    rows = []
+    for row in compare_with_originals(arguments.zoo, arguments.names or list(NAMES)):
+        print(agreement_line(row), flush=True)
+        rows.append(row)
+    _write(arguments.json, {"rows": as_json(rows)})
 
 
 def _add_speed(commands: Any) -> None:

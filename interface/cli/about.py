@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from colorrt.cli.app import INSPECT, command, say_table
 from colorrt.cli.options import AsJsonOption
-from colorrt.contract import Calibration, Engine, Parity, Precision
+from colorrt.contract import UNIT, Calibration, Engine, Parity, Precision
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @command(INSPECT, "colorrt info artistic-rf35.onnx", "colorrt info fp16.plan --json")
@@ -23,6 +26,7 @@ def info(
 
     The file is only read, never run: engines need neither a GPU nor TensorRT.
     """
+    from colorrt.models.known_files import describe_known, find_known
     from colorrt.runtime.artifact import read_artifact
 
     found = read_artifact(artifact)
@@ -32,6 +36,7 @@ def info(
         return
     size = "any multiple of 16" if contract.size is None else f"{contract.size} x {contract.size}"
     most = "any" if contract.batch[1] is None else str(contract.batch[1])
+    known = find_known(contract.weights_sha256)
     engine = contract.engine
     rows = [] if engine is None else _engine_rows(engine)
     say_table(
@@ -53,6 +58,7 @@ def info(
             *_calibration_rows(contract.calibration),
             *rows,
             ("weights", f"sha256 {contract.weights_sha256}"),
+            *([] if known is None else [("known as", describe_known(known))]),
             ("opset", str(contract.opset)),
             ("made by", contract.producer),
         ]
@@ -91,18 +97,42 @@ def _engine_rows(engine: Engine) -> list[tuple[str, str]]:
     return rows
 
 
-@command(INSPECT, "colorrt models")
+@command(INSPECT, "colorrt models", "colorrt models --json")
 def models(as_json: AsJsonOption = False) -> None:
-    """List the networks that colorrt knows, and the shipped model."""
-    from colorrt.models.catalog import KNOWN_MODELS
+    """List the networks that colorrt knows, the published files that it recognizes, and the shipped model."""
+    from colorrt.models.catalog import FAMILY_FILES
+    from colorrt.models.known_files import KNOWN_FILES
     from colorrt.runtime.artifact import read_artifact
     from colorrt.runtime.shipped import shipped_artifact, shipped_card
 
     contract = read_artifact(shipped_artifact()).contract
     if as_json:
+        networks = [
+            {"family": file.module, **asdict(model), "size": UNIT * model.render_factor}
+            for file in FAMILY_FILES
+            for model in file.models
+        ]
         shipped = {"file": str(shipped_artifact()), "card": str(shipped_card()), "contract": asdict(contract)}
-        typer.echo(json.dumps({"networks": [asdict(model) for model in KNOWN_MODELS], "shipped": shipped}))
+        known = [asdict(file) for file in KNOWN_FILES]
+        typer.echo(json.dumps({"networks": networks, "known_files": known, "shipped": shipped}))
         return
-    say_table([(model.name, f"{model.title}; weights: {model.weights}") for model in KNOWN_MODELS])
+    rows = [("network", "size", "steps", "license", "loads")]
+    rows += [
+        (model.name, str(UNIT * model.render_factor), str(model.steps), model.license or "", model.weights)
+        for file in FAMILY_FILES
+        for model in file.models
+    ]
+    _say_columns(rows)
+    typer.echo("size: side of the square, in pixels, that a network was made for; others in steps")
+    typer.echo("")
+    typer.echo("recognized by SHA-256:")
+    _say_columns([(f"{file.sha256[:16]}...", file.file, file.title, file.license, file.home) for file in KNOWN_FILES])
+    typer.echo("")
     typer.echo(f"shipped: {contract.model}, any render factor, saturation {contract.saturation:g}")
     typer.echo(f"model card, with figures and known weaknesses: {shipped_card()}")
+
+
+def _say_columns(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from colorrt.cli.app import MEASURE, announce_compiling, check_result_file, command, needs, say, write_json
-from colorrt.cli.choose import choose as choose_blindly
+from colorrt.cli.choose import write_page
 from colorrt.cli.options import (
     RESULTS,
     DeviceOption,
@@ -26,7 +26,7 @@ from colorrt.errors import UsageError
 
 CURVE_SATURATIONS = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 FIGURES = "More figures"
-CHOICE = "Blind choice"
+CHOICE = "Judged by people"
 
 
 @command(
@@ -34,6 +34,7 @@ CHOICE = "Blind choice"
     "colorrt eval photos/",
     "colorrt eval photos/ --engine mine.onnx --frechet --stability --report page.html",
     "colorrt eval photos/ --choose old.onnx new.onnx --report choose.html",
+    "colorrt eval photos/ --engine mine.onnx --turing page.html",
     name="eval",
 )
 def evaluate(
@@ -101,8 +102,18 @@ def evaluate(
             rich_help_panel=CHOICE,
         ),
     ] = None,
+    turing: Annotated[
+        Path | None,
+        typer.Option(
+            help="Measure nothing; write a page that shows one picture at a time, real or colored, and counts right "
+            "answers.",
+            metavar="PAGE",
+            show_default=False,
+            rich_help_panel=CHOICE,
+        ),
+    ] = None,
     pairs: Annotated[
-        int, typer.Option(help="Photographs to choose on, at most.", metavar="N", min=1, rich_help_panel=CHOICE)
+        int, typer.Option(help="Photographs on such a page, at most.", metavar="N", min=1, rich_help_panel=CHOICE)
     ] = 100,
     seed: Annotated[
         int, typer.Option(help="Draws the order and the sides.", metavar="N", min=0, rich_help_panel=CHOICE)
@@ -117,21 +128,14 @@ def evaluate(
     from colorrt.runtime.render_factors import as_value, in_words, read_render_factors
 
     factors = read_render_factors(render_factor)
-    if choose is not None:
-        given = {"--engine": engine, "--skin": skin, "--json": json_file, "--sheet": sheet, "--curve": curve}
-        _refuse_measures({"--frechet": frechet, "--stability": stability, **given})
-        choose_blindly(
-            photos,
-            choose,
-            report,
-            render_factor=factors,
-            device=device,
-            threads=threads,
-            saturation=saturation,
-            upsample=upsample,
+    if turing is not None or choose is not None:
+        measures = {"--skin": skin, "--json": json_file, "--sheet": sheet, "--curve": curve}
+        _refuse_measures(choose, turing, report, engine, {"--frechet": frechet, "--stability": stability, **measures})
+        write_page(
+            photos, choose, turing, report, engine,
+            render_factor=factors, device=device, threads=threads, upsample=upsample, saturation=saturation, seed=seed,
             most=pairs,
-            seed=seed,
-        )
+        )  # fmt: skip
         return
     try:
         from colorrt.evaluation.curves import check_plotting
@@ -205,6 +209,11 @@ def _say_what_is_missing(table: dict[str, Any], photos: Path, skin: Path | None)
         say(f"{skin}: none of its names is among the photographs of {photos}; no chroma on skin")
 
 
-def _refuse_measures(options: dict[str, object]) -> None:
-    if asked := [name for name, value in options.items() if value]:
-        raise UsageError(f"--choose measures nothing; leave out {', '.join(asked)}")
+def _refuse_measures(
+    choose: object, turing: Path | None, report: Path | None, engine: Path | None, measures: dict[str, object]
+) -> None:
+    page = "--turing" if choose is None else "--choose"
+    # Each page has its own way to name the model and the file.
+    others = {"--report": report} if choose is None else {"--turing": turing, "--engine": engine}
+    if asked := [name for name, value in {**others, **measures}.items() if value]:
+        raise UsageError(f"{page} measures nothing; leave out {', '.join(asked)}")

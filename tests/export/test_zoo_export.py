@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 import torch
 
 from colorrt.errors import UsageError
+from colorrt.export import exporting
 from colorrt.export.exporting import check_size, export_network
 from colorrt.models.color_queries import QueryShape
 from colorrt.models.convnext import ConvNextShape
@@ -19,7 +21,7 @@ from colorrt.models.registry import FAMILIES, load_network
 from colorrt.models.zhang import Eccv16, Eccv16Shape, Siggraph17, Siggraph17Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -34,30 +36,50 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 }
 # Sides that are tried; where it is but one, the graph is made for it.
 SIDES = {"eccv16": (48, 80), "siggraph17": (48, 80), "ddcolor-tiny": (64,), "half-resnet18": (48,)}
-FP16_FACTOR = {"eccv16": 3, "siggraph17": 3, "ddcolor-tiny": 4, "half-resnet18": 3}
 
 DDCOLOR = DDColorShape(
     ConvNextShape((8, 12, 16, 24), (1, 1, 2, 1)), (12, 12, 8), (16, 12, 8), QueryShape(7, 16, 3, 24, (16, 12, 8), 8)
 )
 
 
-@pytest.fixture(params=NETWORKS)
+@pytest.fixture(scope="module", params=NETWORKS)
 def model(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def weights(model: str, draw_weights: Draw, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def weights(model: str, draw_weights: Draw, tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = draw_weights(NETWORKS[model]())
     if "std" in state:
         state |= {"mean": torch.full((1, 3, 1, 1), 0.45), "std": torch.full((1, 3, 1, 1), 0.23)}
-    torch.save(state, tmp_path / "weights.pth")
-    return tmp_path / "weights.pth"
+    path = tmp_path_factory.mktemp(model) / "weights.pth"
+    torch.save(state, path)
+    return path
 
 
-def test_graph_answers_as_the_network_does(model: str, weights: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def traced() -> Iterator[None]:
+    """Trace each network once a size: that takes most of an export, and FP16 begins with the graph of FP32."""
+    real, kept = exporting.trace, {}
+
+    def trace_once(module: nn.Module, render_factor: int | None) -> onnx.ModelProto:
+        key = sum(int(value.sum() * 1e6) for value in module.state_dict().values()), render_factor
+        if key not in kept:
+            kept[key] = real(module, render_factor)
+        copy = onnx.ModelProto()
+        copy.CopyFrom(kept[key])
+        return copy
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporting, "trace", trace_once)
+        yield
+
+
+@pytest.mark.usefixtures("traced")
+def test_graph_answers_as_the_network_does_and_holds_in_fp16(model: str, weights: Path, tmp_path: Path) -> None:
     sides = SIDES[model]
-    exported = export_network(weights, None if len(sides) > 1 else sides[0] // 16, tmp_path / "a.onnx")
+    factor = None if len(sides) > 1 else sides[0] // 16
+    exported = export_network(weights, factor, tmp_path / "a.onnx")
     assert exported.contract.model == model
     module = load_network(weights).module
     session = ort.InferenceSession(exported.path, providers=["CPUExecutionProvider"])
@@ -69,12 +91,9 @@ def test_graph_answers_as_the_network_does(model: str, weights: Path, tmp_path: 
         answer = session.run(["chroma"], {"luma": luma})[0]
         assert np.ptp(expected) > 0.01
         np.testing.assert_allclose(answer, expected, atol=5e-5)
-
-
-def test_graph_holds_in_fp16(model: str, weights: Path, tmp_path: Path) -> None:
-    exported = export_network(weights, FP16_FACTOR[model], tmp_path / "half.onnx", precision="fp16")
-    assert exported.contract.precision == "fp16"
-    parity = exported.contract.precision_parity
+    half = export_network(weights, factor, tmp_path / "half.onnx", precision="fp16")
+    assert half.contract.precision == "fp16"
+    parity = half.contract.precision_parity
     assert parity is not None
     assert parity.mean < 0.5
 

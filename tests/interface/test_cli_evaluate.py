@@ -210,3 +210,22 @@ def test_boxes_on_skin_are_measured_where_their_photographs_are(
     (tmp_path / "skin.json").write_text(json.dumps({"other.png": [[0.2, 0.2, 0.5, 0.5]]}))
     assert "skin.json: none of its names" in evaluate("photos", "--skin", "skin.json").stderr
     assert "1.png: this is not JSON" in error(evaluate("photos", "--skin", "photos/1.png"), USAGE)
+
+
+def test_page_of_the_human_test_is_written_and_measures_nothing(
+    evaluate: Command, photos: Path, tmp_path: Path
+) -> None:
+    result = evaluate(photos, "--turing", "page.html", "--pairs", 2)
+    assert result.exit_code == DONE
+    assert "page.html: 2 pictures, 1 of them real" in result.stdout
+    assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
+    line = error(evaluate(photos, "--turing", "page.html", "--json", "a.json", "--report", "b.html"), USAGE)
+    assert line == "error: --turing measures nothing; leave out --report, --json"
+
+
+def test_figures_hold_the_papers_measures(evaluate: Command, photos: Path, tmp_path: Path) -> None:
+    result = evaluate(photos, "--json", "figures.json")
+    assert "MAE of normalized ab" in result.stdout
+    area = json.loads((tmp_path / "figures.json").read_text())["colors"]["area"]
+    assert set(area) == {"raw", "gray_raw", "rebalanced", "gray_rebalanced"}
+    assert all(0 < value < 1 for value in area.values())

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from colorrt import __version__
+from colorrt.contract import Contract
 from colorrt.models.catalog import KNOWN_MODELS
+from colorrt.models.known_files import KNOWN_FILES, describe_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     Command = Callable[..., Result]
 
 COMMANDS = (
-    [], ["run"], ["train"], ["export"], ["build"], ["eval"], ["verify"], ["bench"], ["bench", "latency"],
+    [], ["run"], ["data"], ["data", "cifar10"], ["data", "split"], ["data", "audit"],
+    ["train"], ["export"], ["build"], ["eval"], ["verify"], ["bench"], ["bench", "latency"],
     ["bench", "factors"], ["bench", "folder"], ["journal"], ["journal", "show"], ["journal", "verify"],
     ["journal", "merge"], ["info"], ["models"], ["doctor"],
 )  # fmt: skip
@@ -76,7 +79,7 @@ def test_commands_stand_in_groups(colorrt: Command) -> None:
     del groups["Options"], groups["Examples"]
     assert groups == {
         "Colorize": ["run", "journal"],
-        "Make models": ["train", "export", "build"],
+        "Make models": ["train", "export", "build", "data"],
         "Measure": ["eval", "verify", "bench"],
         "Inspect": ["info", "models", "doctor"],
     }
@@ -176,5 +179,15 @@ def test_doctor_prints_json(colorrt: Command) -> None:
 def test_models_prints_json(colorrt: Command) -> None:
     table = json.loads(colorrt("models", "--json").stdout)
     assert [network["name"] for network in table["networks"]] == [model.name for model in KNOWN_MODELS]
+    assert {network["name"]: network["size"] for network in table["networks"]}["ddcolor-tiny"] == 512
+    assert [file["sha256"] for file in table["known_files"]] == [known.sha256 for known in KNOWN_FILES]
+    listed = colorrt("models").stdout
+    assert all(known.file in listed and known.sha256[:16] in listed for known in KNOWN_FILES)
     assert table["shipped"]["contract"]["model"] == "lite"
     assert table["shipped"]["card"].endswith("MODEL.md")
+
+
+def test_info_names_a_known_file(colorrt: Command, make_onnx: Callable[..., Path], tmp_path: Path) -> None:
+    known = KNOWN_FILES[0]
+    contract = Contract("eccv16", None, "fp32", None, (1, None), 1.0, known.sha256, 18, "tests")
+    assert describe_known(known) in colorrt("info", make_onnx(tmp_path / "a.onnx", contract=contract)).stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 from importlib import import_module
 
 import pytest
@@ -11,6 +12,7 @@ from colorrt import models
 from colorrt.contract import UNIT
 from colorrt.errors import UsageError
 from colorrt.models.catalog import FAMILY_FILES, KNOWN_MODELS
+from colorrt.models.known_files import KNOWN_FILES, find_known
 from colorrt.models.lite import Lite
 from colorrt.models.lite_bins import LiteBins
 from colorrt.models.registry import FAMILIES, detect, family_of
@@ -29,6 +31,23 @@ def test_listed_models_are_those_of_the_families() -> None:
     names = [model.name for model in KNOWN_MODELS]
     assert len(set(names)) == len(names)
     assert all(model.title and model.weights for model in KNOWN_MODELS)
+
+
+def test_listed_sizes_are_those_of_the_families() -> None:
+    for model in KNOWN_MODELS:
+        family = family_of(model.name)
+        assert family.default_render_factor in (None, model.render_factor), model.name
+        assert model.steps == family.size_multiple, model.name
+
+
+def test_known_files_are_of_listed_models() -> None:
+    names = {model.name for model in KNOWN_MODELS}
+    for known in KNOWN_FILES:
+        assert known.model in names
+        assert re.fullmatch("[0-9a-f]{64}", known.sha256)
+        assert find_known(known.sha256) is known
+    assert len({known.sha256 for known in KNOWN_FILES}) == len(KNOWN_FILES)
+    assert find_known("0" * 64) is None
 
 
 def test_answers_of_families_are_names_that_they_list() -> None:
