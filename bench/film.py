@@ -69,6 +69,8 @@ def measure_film(colorizer: Colorizer, film: Path, settings: FilmSettings, pictu
 
     Raises PictureError for films that cannot be colored, or of fewer than three pictures.
     """
+    # A film in color costs what a gray one does.
+    settings = replace(settings, recolor=True)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "film.mp4"
         plan = plan_film(colorizer, film, target, settings)

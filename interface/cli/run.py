@@ -92,7 +92,7 @@ def run(
         bool,
         typer.Option(
             "--recolor",
-            help="Color pictures that are in color already too; without it, they are left as they are.",
+            help="Color pictures and films that are in color already too; without it, they are left as they are.",
             rich_help_panel=RESULTS,
         ),
     ] = False,
@@ -203,8 +203,9 @@ def run(
 ) -> None:
     """Colorize pictures and films; the luma of each is kept exactly.
 
-    A picture that is in color already is left as it is; of a tinted, toned or yellowed one only the luma is used. Every
-    page of a TIFF is colored; 16-bit TIFF and PNG stay 16-bit. Of an animation only the first frame is colored.
+    A picture or film that is in color already is left as it is; of a tinted, toned or yellowed one only the luma is
+    used. Every page of a TIFF is colored; 16-bit TIFF and PNG stay 16-bit. Of an animation only the first frame is
+    colored.
 
     Films need the extra 'video'. An interrupted film resumes when the same command is run again.
 
@@ -237,7 +238,15 @@ def run(
             from colorrt.cli.films import FilmChoices, film_settings, name_films, parse_time
 
             choices = FilmChoices(
-                codec.value, crf, preset, lossless, steady.value, guess_every, parse_time(begin), parse_time(end)
+                codec.value,
+                crf,
+                preset,
+                lossless,
+                steady.value,
+                guess_every,
+                parse_time(begin),
+                parse_time(end),
+                recolor,
             )
             chosen = film_settings(choices, saturation)
             films = name_films(films, folder, codec.value)

@@ -166,7 +166,7 @@ class FilmPassage:
             self._before.frames,
             steadiness.raw if steadiness and self._settings.guess_every == 1 else None,
             steadiness.steadied if steadiness else None,
-            (*plan.carried.lost, *self._damage(progress)),
+            (*plan.notes, *self._damage(progress)),
             time.perf_counter() - self._started,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -13,11 +13,13 @@ from colorrt.errors import PictureError, UsageError
 from colorrt.kernels.steady import WINDOW
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.film.codecs import FilmCoding, Output, Tags, check_container, choose_output
+from colorrt.runtime.film.color_look import NONE, FilmColor, look_at_color
 from colorrt.runtime.film.decoding import Span
 from colorrt.runtime.film.joining import Carried, plan_carrying
 from colorrt.runtime.film.opening import FilmFacts, import_av, open_film
 from colorrt.runtime.film.state import FilmState, identify
 from colorrt.runtime.journal import Making
+from colorrt.runtime.pictures.color_spread import InColorError
 from colorrt.runtime.render_factors import as_value
 
 STEADY = ("on", "off", "causal")
@@ -30,6 +32,7 @@ class FilmSettings:
     `saturation`: None takes the model's own. `steady`: "on", "off", or "causal", which uses no later frames.
     `guess_every`: one in so many pictures is guessed, and what begins a shot; the others take their color from those
     around them. `begin`, `end`: seconds from the first picture on, for a part of the film; None: all of it.
+    `recolor`: color a film that is in color already, too.
     """
 
     coding: FilmCoding = field(default_factory=FilmCoding)
@@ -38,6 +41,7 @@ class FilmSettings:
     guess_every: int = 1
     begin: float | None = None
     end: float | None = None
+    recolor: bool = False
 
     def __post_init__(self) -> None:
         if self.steady not in STEADY:
@@ -60,13 +64,23 @@ class FilmPlan:
     tags: Tags
     span: Span
     carried: Carried
+    color: FilmColor
     state: FilmState
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known before hours are spent, a line each."""
+        if not self.color.in_color:
+            return self.carried.lost
+        part = f"{self.color.in_color} of {self.color.looked} pictures looked at are in color already"
+        return (*self.carried.lost, f"{part}, and are colored anew like the rest; --from and --to color a part")
 
 
 def plan_film(colorizer: Colorizer, source: Path, target: Path, settings: FilmSettings) -> FilmPlan:
     """Look at a film and settle how it is written; nothing is written yet.
 
-    Raises PictureError for films that cannot be read or written so, UsageError for settings that do not go together.
+    Raises InColorError for a film that is in color already and is not to be colored anew, PictureError for films that
+    cannot be read or written so, UsageError for settings that do not go together.
     """
     check_container(target, settings.coding)
     facts = open_film(source)
@@ -86,9 +100,13 @@ def plan_film(colorizer: Colorizer, source: Path, target: Path, settings: FilmSe
         facts.aspect,
     )
     span = _span(facts, settings)
+    color = NONE if settings.recolor else look_at_color(facts, span)
+    if color.is_color:
+        part = "" if color.in_color == color.looked else f", in {color.in_color} of {color.looked} pictures looked at"
+        raise InColorError(source, part)
     carried = plan_carrying(facts, output, tags, target, target.parent)
     state = FilmState(target.with_name(target.name + ".colorrt"), _identity(colorizer, source, settings, output))
-    return FilmPlan(facts, target, output, tags, span, carried, state)
+    return FilmPlan(facts, target, output, tags, span, carried, color, state)
 
 
 def make_film_making(colorizer: Colorizer, settings: FilmSettings) -> Making:
@@ -139,7 +157,8 @@ def _identity(colorizer: Colorizer, source: Path, settings: FilmSettings, output
             as_value(colorizer.render_factors),
             colorizer.upsample,
         ],
-        "settings": asdict(settings),
+        # Whether it was let in does not change what it becomes.
+        "settings": asdict(replace(settings, recolor=False)),
         "output": [output.encoder, output.pixel_format, output.options],
         "av": import_av().__version__,
     }
