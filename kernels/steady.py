@@ -40,7 +40,7 @@ class Steadied:
     chroma: NDArray[np.float32]
     """(2, S, S), in the unit that came in."""
     raw: NDArray[np.float32] | None
-    """(2, S, S): as it came in; None where it was not guessed, or at a smaller size."""
+    """(2, S, S): as it came in; None where it was not guessed."""
     luma: NDArray[np.float32]
     """(S, S), 0..1: as it came in."""
     back: NDArray[np.float32]
@@ -60,17 +60,16 @@ class Memory:
     begins_shot: NDArray[np.bool_]
     """(n,): of each whether a shot begins with it."""
     guessed: NDArray[np.bool_]
-    """(n,): of each whether it was guessed, at whatever size."""
+    """(n,): of each whether it was guessed."""
     anchor: NDArray[np.float32]
     """(4, s, s): `colorrt.kernels.anchor`."""
     fine: NDArray[np.float32]
-    """(2, S, S): what the last frame's chroma has beyond s x s; (2, 0, 0) where all were guessed at S."""
+    """(2, S, S): what the last frame's chroma has beyond s x s; (2, 0, 0) where all were guessed."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Pending:
     luma: NDArray[np.float32]
-    # None where it was not guessed, or at a smaller size.
     chroma: NDArray[np.float32] | None
 
 
@@ -81,8 +80,8 @@ def _check(array: NDArray[np.float32], name: str, shape: tuple[int, ...]) -> Non
 
 
 def must_guess(number: int, every: int, last: Summary | None, this: Summary) -> bool:
-    """Return whether a frame is to be guessed (or guessed at full size), of which only one in `every` need be: those,
-    and each that differs from the one before as frames at a cut do.
+    """Return whether a frame is to be guessed, of which only one in `every` need be: those, and each that differs from
+    the one before as frames at a cut do.
 
     number: of the frame in its film. last, this: `colorrt.kernels.cuts.sum_up` of the frame before (None: there is
     none) and of this one at SIDE x SIDE.
@@ -104,8 +103,7 @@ class Steadier:
     film had gone on without a pause. It may have been made with any `causal`.
 
     Not every frame has to be guessed, only the first of each shot (`must_guess`). One that was not has no say, takes M
-    from its neighbors alone, and what they have beyond s x s from the last frame, moved along the flow back. One that
-    was guessed at a smaller size has a say as any other, and what is finer from the last frame too.
+    from its neighbors alone, and what they have beyond s x s from the last frame, moved along the flow back.
 
     Memory does not depend on the length of the film. One thread at a time may use it.
     """
@@ -137,15 +135,13 @@ class Steadier:
         """Take the next frame; return the one that is due, or nothing.
 
         luma: (S, S) float32, 0..1, as the network saw it. chroma: (2, S, S) float32; where it is not finite nothing is
-        corrected but what its neighbors are. Or (2, r, r), guessed at a smaller size r of SIDE or more; None where it
-        was not guessed.
+        corrected but what its neighbors are. None where it was not guessed.
         Raises TypeError for other dtypes, ValueError for other shapes.
         """
         _check(luma, "luma", (self._size, self._size))
-        size = self._size if chroma is None or chroma.ndim != 3 else min(max(chroma.shape[2], self._side), self._size)
         if chroma is not None:
-            _check(chroma, "chroma", (2, size, size))
-        self._pending[self._next] = _Pending(luma, chroma if size == self._size else None)
+            _check(chroma, "chroma", (2, self._size, self._size))
+        self._pending[self._next] = _Pending(luma, chroma)
         small = resize_plane(luma, self._side, self._side)
         if chroma is not None:
             self._take(np.stack([*(resize_plane(plane, self._side, self._side) for plane in chroma), small]), True)
@@ -256,9 +252,9 @@ class Steadier:
             fine = np.zeros(shape, np.float32) if self._fine is None else move_enlarged(self._fine, back)
             self._fine = fine
             return add_enlarged(fine, mean)
+        next_slot = self._due % len(self._planes)
         # Of a causal film the next frame is not there yet.
-        following = self._pending.get(self._due)
-        asked = following is None or following.chroma is None
+        asked = self._due >= self._next or not self._guessed[next_slot]
         self._fine = add_enlarged(guess, -own) if asked else None
         return add_enlarged(guess, mean - own)
 
