@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from colorrt.runtime.history import History, Journals
     from colorrt.runtime.jobs import Job
     from colorrt.runtime.journal import Identity
+    from colorrt.runtime.signing import Credentials
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class FilmChoices:
     begin: float | None
     end: float | None
     recolor: bool
+    mark: bool
+    credentials: Credentials | None
 
 
 def film_settings(choices: FilmChoices, saturation: float | None) -> FilmSettings:
@@ -54,7 +57,15 @@ def film_settings(choices: FilmChoices, saturation: float | None) -> FilmSetting
 
     coding = FilmCoding(choices.codec, choices.crf, choices.lossless, choices.preset)
     return FilmSettings(
-        coding, saturation, choices.steady, choices.guess_every, choices.begin, choices.end, choices.recolor
+        coding,
+        saturation,
+        choices.steady,
+        choices.guess_every,
+        choices.begin,
+        choices.end,
+        choices.recolor,
+        choices.mark,
+        choices.credentials,
     )
 
 

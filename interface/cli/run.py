@@ -100,7 +100,7 @@ def run(
         bool,
         typer.Option(
             "--no-mark",
-            help="Do not write into the XMP of each result that it was colored, and how.",
+            help="Do not write into the metadata of each result that it was colored, and how.",
             rich_help_panel=RESULTS,
         ),
     ] = False,
@@ -232,6 +232,7 @@ def run(
         else:
             jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
             jobs = take_shard(jobs, *_numbers_of(shard))
+        credentials = _credentials_of(sign)
         pictures = [job for job in jobs if not is_film(job.source)]
         films, chosen = [job for job in jobs if is_film(job.source)], None
         if films:
@@ -247,11 +248,12 @@ def run(
                 parse_time(begin),
                 parse_time(end),
                 recolor,
+                not no_mark,
+                credentials,
             )
             chosen = film_settings(choices, saturation)
             films = name_films(films, folder, codec.value)
             jobs = [*pictures, *films]
-        credentials = _credentials_of(sign)
         check_files({"--report": report, "--sheet": sheet, "--preview": preview}, jobs, folder)
         written = Report(report, left_out)
         _prepare_kernels(pictures, quiet=quiet)
@@ -267,7 +269,7 @@ def run(
         settings = Settings(
             saturation, quality, overwrite, most_pixels, lossless_luma, not no_mark, credentials, recolor
         )
-        _tell_model(colorizer, unsigned=bool(films) and credentials is not None, quiet=quiet)
+        _tell_model(colorizer, quiet=quiet)
         work = _FilmWork(films, chosen)
         interrupt = _color(colorizer, pictures, settings, work, written, pipe, quiet=quiet, verbose=verbose)
     if interrupt is not None:
@@ -346,8 +348,8 @@ def _choose_engine(engine: Path | None, precision: Precision | None) -> Path | N
     return shipped_artifact(precision)
 
 
-def _tell_model(colorizer: Colorizer, *, unsigned: bool, quiet: bool) -> None:
-    """Say what colors. unsigned: and that films do not get what was asked for."""
+def _tell_model(colorizer: Colorizer, *, quiet: bool) -> None:
+    """Say what colors."""
     from colorrt.runtime.render_factors import in_words
 
     contract = colorizer.contract
@@ -355,8 +357,6 @@ def _tell_model(colorizer: Colorizer, *, unsigned: bool, quiet: bool) -> None:
     if quiet:
         return
     say(f"{contract.model} at render factor {factors}, {contract.precision}, {colorizer.backend}")
-    if unsigned:
-        say("films are not signed: --sign is of pictures")
 
 
 def _prepare_kernels(pictures: Sequence[Job], *, quiet: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +24,10 @@ from colorrt.runtime.film.joining import join_film
 from colorrt.runtime.film.pieces import PieceWriter
 from colorrt.runtime.film.plan import FilmPlan, FilmSettings
 from colorrt.runtime.film.state import Progress
+from colorrt.runtime.marking import mark_of
 from colorrt.runtime.passage import Chroma, Frame, Reserve
 from colorrt.runtime.pipeline import run_passages
+from colorrt.runtime.provenance.mark import Mark
 
 _NO_SPAN = Span()
 
@@ -144,8 +146,10 @@ class FilmPassage:
             if not progress.complete:
                 raise PictureError(f"{source}: there are no pictures in this part of it; choose another")
             pieces = [plan.state.folder / piece.name for piece in progress.pieces]
-            with telling_moves(self._announce):
-                join_film(plan.facts, plan.output, plan.tags, pieces, plan.target, plan.carried, plan.span)
+            mark = mark_of(self._colorizer, plan.facts.path, self._settings.saturation)
+            with telling_moves(self._tell), self._signed(mark) as path:
+                said = mark if self._settings.mark else None
+                join_film(plan.facts, plan.output, plan.tags, pieces, path, plan.carried, plan.span, said)
         except ColorrtError as caught:
             return type(caught)(f"{caught}{self._rest()}")
         except MemoryError:
@@ -169,6 +173,20 @@ class FilmPassage:
             (*plan.notes, *self._damage(progress)),
             time.perf_counter() - self._started,
         )
+
+    def _signed(self, mark: Mark) -> AbstractContextManager[Path]:
+        target, credentials = self._plan.target, self._settings.credentials
+        if credentials is None:
+            return nullcontext(target)
+        # Most runs sign nothing, and start sooner without it.
+        from colorrt.runtime.signing import signed
+
+        return signed(target, self._plan.facts.path, mark, credentials)
+
+    def _tell(self, part: Path, path: Path) -> None:
+        # Not of the film that is still to be signed.
+        if path == self._plan.target:
+            self._announce(part, path)
 
     def _rest(self) -> str:
         kept = self._plan.state.progress.frames

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colorrt.atomic import printable
 from colorrt.errors import PictureError, UsageError
@@ -22,6 +22,12 @@ from colorrt.runtime.journal import Making
 from colorrt.runtime.pictures.color_spread import InColorError
 from colorrt.runtime.render_factors import as_value
 
+if TYPE_CHECKING:
+    from colorrt.runtime.signing import Credentials
+
+SIGNED = (".mp4", ".m4v", ".mov")
+"""Suffixes of films that can be signed."""
+
 STEADY = ("on", "off", "causal")
 
 
@@ -32,7 +38,8 @@ class FilmSettings:
     `saturation`: None takes the model's own. `steady`: "on", "off", or "causal", which uses no later frames.
     `guess_every`: one in so many pictures is guessed, and what begins a shot; the others take their color from those
     around them. `begin`, `end`: seconds from the first picture on, for a part of the film; None: all of it.
-    `recolor`: color a film that is in color already, too.
+    `recolor`: color a film that is in color already, too. `mark`: the film says that it was colored. `credentials`: who
+    signs it, see `load_credentials`; None signs nothing.
     """
 
     coding: FilmCoding = field(default_factory=FilmCoding)
@@ -42,6 +49,8 @@ class FilmSettings:
     begin: float | None = None
     end: float | None = None
     recolor: bool = False
+    mark: bool = True
+    credentials: Credentials | None = None
 
     def __post_init__(self) -> None:
         if self.steady not in STEADY:
@@ -83,6 +92,11 @@ def plan_film(colorizer: Colorizer, source: Path, target: Path, settings: FilmSe
     cannot be read or written so, UsageError for settings that do not go together.
     """
     check_container(target, settings.coding)
+    if settings.credentials is not None and target.suffix.lower() not in SIGNED:
+        raise PictureError(
+            f"{printable(target)}: '{printable(target.suffix)}' has no place for Content Credentials; "
+            "name it .mp4 or .mov, or leave --sign out"
+        )
     facts = open_film(source)
     try:
         output = choose_output(settings.coding, facts.layout, facts.coding, (facts.height, facts.width))
@@ -126,11 +140,11 @@ def make_film_making(colorizer: Colorizer, settings: FilmSettings) -> Making:
         as_value(colorizer.render_factors),
         colorizer.choose_saturation(settings.saturation),
         str(colorizer.upsample),
-        # What is asked of pictures alone.
+        # Both are asked of pictures alone.
         quality=0,
         lossless_luma=False,
-        mark=False,
-        signed=False,
+        mark=settings.mark,
+        signed=settings.credentials is not None,
         version=version("colorrt"),
         film=", ".join(words),
     )
@@ -157,8 +171,8 @@ def _identity(colorizer: Colorizer, source: Path, settings: FilmSettings, output
             as_value(colorizer.render_factors),
             colorizer.upsample,
         ],
-        # Whether it was let in does not change what it becomes.
-        "settings": asdict(replace(settings, recolor=False)),
+        # Not what is settled before it and after it. Nor does a key belong on the disk.
+        "settings": asdict(replace(settings, recolor=False, mark=True, credentials=None)),
         "output": [output.encoder, output.pixel_format, output.options],
         "av": import_av().__version__,
     }

@@ -313,11 +313,15 @@ def test_film_whose_run_was_killed_before_its_row_is_known(
     assert "guided, x264, crf 16, veryfast, steady on, guess every 1, colorrt " in shown
 
 
-def test_films_are_not_signed_and_that_is_said(run: Command, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_signed_is_refused_before_the_work(
+    run: Command, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from colorrt.runtime import signing
 
     monkeypatch.setattr(signing, "load_credentials", lambda *_: signing.Credentials(b"", b"", "es256"))
-    result = run("old/film.mp4", "-o", "new.mp4", "--sign", "cert.pem", "key.pem")
-    assert result.exit_code == 0
-    assert "films are not signed: --sign is of pictures" in result.stderr
-    assert "not signed" not in run("old/film.mp4", "-o", "newer.mp4").stderr
+    result = run("old/film.mp4", "-o", "new.mkv", "--sign", "cert.pem", "key.pem")
+    assert result.exit_code == 1
+    assert (
+        "new.mkv: '.mkv' has no place for Content Credentials; name it .mp4 or .mov, or leave --sign" in result.stderr
+    )
+    assert sorted(path.name for path in old.parent.iterdir() if path.name.startswith("new")) == []
