@@ -321,7 +321,5 @@ def test_what_cannot_be_signed_is_refused_before_the_work(
     monkeypatch.setattr(signing, "load_credentials", lambda *_: signing.Credentials(b"", b"", "es256"))
     result = run("old/film.mp4", "-o", "new.mkv", "--sign", "cert.pem", "key.pem")
     assert result.exit_code == 1
-    assert (
-        "new.mkv: '.mkv' has no place for Content Credentials; name it .mp4 or .mov, or leave --sign" in result.stderr
-    )
-    assert sorted(path.name for path in old.parent.iterdir() if path.name.startswith("new")) == []
+    assert "new.mkv: '.mkv' has no place for Content Credentials; name it .mp4 or .mov, or leave" in result.stderr
+    assert not list(old.parent.glob("new*"))
