@@ -42,7 +42,7 @@ class FilmChoices:
     preset: str
     lossless: bool
     steady: str
-    guess_every: int
+    guess_every: int | None
     begin: float | None
     end: float | None
     recolor: bool

@@ -154,16 +154,17 @@ def run(
         ),
     ] = Steady.ON,
     guess_every: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--guess-every",
             min=1,
             help="Guess one in N frames, and each that begins a shot; the others take color from those around them. "
             "2 is quicker, and a little less true.",
             metavar="N",
+            show_default="frames that changed, 1 in 3 at least",
             rich_help_panel=FILMS,
         ),
-    ] = 1,
+    ] = None,
     codec: Annotated[FilmCodec, typer.Option(help="Video codec.", rich_help_panel=FILMS)] = FilmCodec.X264,
     crf: Annotated[
         int,

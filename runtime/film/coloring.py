@@ -9,16 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from colorrt.atomic import Told, in_one_line, printable, telling_moves
 from colorrt.errors import ColorrtError, PictureError
-from colorrt.kernels.cuts import Summary, sum_up
 from colorrt.kernels.film import see_film
-from colorrt.kernels.resize import resize_plane
 from colorrt.kernels.steadiness import Scores, Steadiness
-from colorrt.kernels.steady import SIDE, Memory, must_guess
 from colorrt.runtime.colorizer import Colorizer, Square
+from colorrt.runtime.film.choosing import Choice
 from colorrt.runtime.film.decoding import Decoder, Picture, Span
 from colorrt.runtime.film.joining import join_film
 from colorrt.runtime.film.pieces import PieceWriter
@@ -46,7 +43,8 @@ class FilmStep:
 class FilmResult:
     """What became of a film.
 
-    `raw`, `steadied`: scores, None with --steady off, and `raw` where not every picture was guessed. `resumed`: frames
+    `raw`, `steadied`: scores of those that are scored (`colorrt.runtime.film.choosing`), None with --steady off; `raw`
+    is None where only one in so many was guessed. `resumed`: frames
     that an earlier run had done. `notes`: what is to be known of it, a line each: what was not carried, damage.
     """
 
@@ -114,7 +112,8 @@ class FilmPassage:
             return
         facts, size = self._plan.facts, self._colorizer.size
         pictures = self._decoder.pictures(self._before.frames, self._before.pts)
-        choice = _Choice(self._settings.guess_every, self._before.frames, self._plan.state.recall()[0])
+        every = 1 if self._settings.steady == "off" else self._settings.guess_every
+        choice = Choice(every, self._before.frames, self._plan.state.recall()[0])
         while True:
             reserve(facts.width * facts.height, more=True)
             picture = next(pictures, None)
@@ -168,7 +167,7 @@ class FilmPassage:
             progress.frames,
             progress.shots,
             self._before.frames,
-            steadiness.raw if steadiness and self._settings.guess_every == 1 else None,
+            steadiness.raw if steadiness and self._settings.guess_every in (None, 1) else None,
             steadiness.steadied if steadiness else None,
             (*plan.notes, *self._damage(progress)),
             time.perf_counter() - self._started,
@@ -207,24 +206,3 @@ class FilmPassage:
             last = float((span.stop - facts.start) * facts.time_base) if span.stop is not None else whole
             total = max(round((min(last, whole) - first) * float(facts.rate)), 1)
         self._report(FilmStep(frames, total, float((pts - facts.start) * facts.time_base), self._before.frames))
-
-
-class _Choice:
-    """Chooses which pictures of a film the network is asked for; the same ones however often the film was stopped."""
-
-    def __init__(self, every: int, number: int, memory: Memory | None) -> None:
-        self._every = every
-        self._number = number
-        self._last: Summary | None = None
-        if memory is not None:
-            self._last = sum_up(np.ascontiguousarray(memory.planes[-1, :, :, 2]))
-
-    def asks(self, small: NDArray[np.float32]) -> bool:
-        """Return whether the next picture is to be guessed. small: S x S float32, what the network would see."""
-        if self._every == 1:
-            return True
-        side = min(len(small), SIDE)
-        this = sum_up(resize_plane(small, side, side))
-        asked = must_guess(self._number, self._every, self._last, this)
-        self._last, self._number = this, self._number + 1
-        return asked

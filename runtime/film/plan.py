@@ -37,15 +37,16 @@ class FilmSettings:
 
     `saturation`: None takes the model's own. `steady`: "on", "off", or "causal", which uses no later frames.
     `guess_every`: one in so many pictures is guessed, and what begins a shot; the others take their color from those
-    around them. `begin`, `end`: seconds from the first picture on, for a part of the film; None: all of it.
-    `recolor`: color a film that is in color already, too. `mark`: the film says that it was colored. `credentials`: who
-    signs it, see `load_credentials`; None signs nothing.
+    around them. None: those that differ from the last that was guessed (`colorrt.runtime.film.choosing`). `begin`,
+    `end`: seconds from the first picture on, for a part of the film; None: all of it. `recolor`: color a film that is
+    in color already, too. `mark`: the film says that it was colored. `credentials`: who signs it, see
+    `load_credentials`; None signs nothing.
     """
 
     coding: FilmCoding = field(default_factory=FilmCoding)
     saturation: float | None = None
     steady: str = "on"
-    guess_every: int = 1
+    guess_every: int | None = None
     begin: float | None = None
     end: float | None = None
     recolor: bool = False
@@ -55,9 +56,9 @@ class FilmSettings:
     def __post_init__(self) -> None:
         if self.steady not in STEADY:
             raise UsageError(f"--steady is {', '.join(STEADY)}, not {self.steady!r}")
-        if not 1 <= self.guess_every <= WINDOW:
+        if self.guess_every is not None and not 1 <= self.guess_every <= WINDOW:
             raise UsageError(f"--guess-every is 1 to {WINDOW}, not {self.guess_every}")
-        if self.steady == "off" and self.guess_every > 1:
+        if self.steady == "off" and self.guess_every not in (None, 1):
             raise UsageError("--guess-every needs neighbors to take color from; leave --steady on, or causal")
         if self.begin is not None and self.end is not None and self.begin >= self.end:
             raise UsageError(f"--from {self.begin:g} s is not before --to {self.end:g} s")
@@ -131,7 +132,7 @@ def make_film_making(colorizer: Colorizer, settings: FilmSettings) -> Making:
         "lossless" if coding.lossless else f"crf {coding.crf}",
         coding.preset,
         f"steady {settings.steady}",
-        f"guess every {settings.guess_every}",
+        "guess what changes" if settings.guess_every is None else f"guess every {settings.guess_every}",
         *(f"{name} {time:g} s" for name, time in (("from", settings.begin), ("to", settings.end)) if time is not None),
     ]
     return Making(
