@@ -19,6 +19,7 @@ from colorrt.kernels.film import see_film
 from colorrt.kernels.steadiness import Steadiness
 from colorrt.kernels.steady import WINDOW, Steadied, Steadier
 from colorrt.runtime.colorizer import Square
+from colorrt.runtime.film.choosing import Choice, is_scored
 from colorrt.runtime.film.coloring import color_film
 from colorrt.runtime.film.decoding import Decoder
 from colorrt.runtime.film.encoding import PieceEncoder, fill_frame
@@ -40,7 +41,8 @@ class FilmReport:
     """What was measured of a film.
 
     `stages`: ms of a picture, by the host clock; those of ours on one thread, the network and the codec on the threads
-    that they take. `pictures`: how many the whole passage colored, `seconds`: what it took.
+    that they take. `shares`: of the stages that not every picture goes through, the part of the pictures that did.
+    `pictures`: how many the whole passage colored, `seconds`: what it took.
     """
 
     film: str
@@ -50,6 +52,7 @@ class FilmReport:
     render_factor: int | list[int]
     codec: str
     stages: dict[str, Times]
+    shares: dict[str, float]
     pictures: int
     seconds: float
     machine: dict[str, Any]
@@ -61,7 +64,11 @@ class FilmReport:
     @property
     def own_ms(self) -> float:
         """The sum of what is neither codec nor network, ms of a picture."""
-        return sum(times.p50_ms for name, times in self.stages.items() if name not in (*CODEC, "network"))
+        return sum(self.cost_of(name) for name in self.stages if name not in (*CODEC, "network"))
+
+    def cost_of(self, stage: str) -> float:
+        """Return what a stage takes of a picture, ms, shared out over all."""
+        return self.stages[stage].p50_ms * self.shares.get(stage, 1.0)
 
 
 def measure_film(colorizer: Colorizer, film: Path, settings: FilmSettings, pictures: int) -> FilmReport:
@@ -69,12 +76,14 @@ def measure_film(colorizer: Colorizer, film: Path, settings: FilmSettings, pictu
 
     Raises PictureError for films that cannot be colored, or of fewer than three pictures.
     """
+    # A film in color costs what a gray one does.
+    settings = replace(settings, recolor=True)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "film.mp4"
         plan = plan_film(colorizer, film, target, settings)
         # Loads kernels, fills caches.
-        _measure_stages(colorizer, plan, WINDOW + 2)
-        stages = _measure_stages(colorizer, plan, pictures)
+        _measure_stages(colorizer, plan, settings, WINDOW + 2)
+        stages = _measure_stages(colorizer, plan, settings, pictures)
         part = replace(settings, end=float(pictures / plan.facts.rate))
         begun = time.perf_counter()
         result = color_film(colorizer, plan_film(colorizer, film, target, part), part)
@@ -88,13 +97,14 @@ def measure_film(colorizer: Colorizer, film: Path, settings: FilmSettings, pictu
         as_value(colorizer.render_factors),
         settings.coding.codec,
         stages,
+        {name: stages[name].rounds / stages["see"].rounds for name in ("network", "score")},
         result.frames,
         taken,
         describe_machine(),
     )
 
 
-def _measure_stages(colorizer: Colorizer, plan: FilmPlan, pictures: int) -> dict[str, Times]:
+def _measure_stages(colorizer: Colorizer, plan: FilmPlan, settings: FilmSettings, pictures: int) -> dict[str, Times]:
     facts, taken = (
         plan.facts,
         {name: list[float]() for name in ("decode", "see", "network", "steady", "score", "render", "encode")},
@@ -106,14 +116,17 @@ def _measure_stages(colorizer: Colorizer, plan: FilmPlan, pictures: int) -> dict
         yield
         taken[name].append(1000 * (time.perf_counter() - begun))
 
-    steadier, steadiness = Steadier(colorizer.size), Steadiness()
+    steadier, steadiness, choice = Steadier(colorizer.size), Steadiness(), Choice(settings.guess_every)
     encoder = PieceEncoder(plan.output, plan.tags)
     waiting: deque[Picture] = deque()
     decoded = islice(Decoder(facts, plan.span).pictures(), pictures)
 
     def write(steadied: Steadied) -> None:
-        with timed("score"):
-            steadiness.add(steadied)
+        if is_scored(len(taken["render"])):
+            with timed("score"):
+                steadiness.add(steadied)
+        else:
+            steadiness.part()
         with timed("render"):
             layout, saturation = facts.layout, colorizer.choose_saturation(None)
             frame = fill_frame(waiting.popleft(), layout, plan.output, steadied.chroma, saturation, steadied.luma)
@@ -128,8 +141,11 @@ def _measure_stages(colorizer: Colorizer, plan: FilmPlan, pictures: int) -> dict
                 break
             with timed("see"):
                 small = see_film(picture.luma, colorizer.size, facts.coding)
-            with timed("network"):
-                chroma = colorizer.guess([Square(picture.luma, small)])[0]
+                asks = choice.asks(small)
+            chroma = None
+            if asks:
+                with timed("network"):
+                    chroma = colorizer.guess([Square(picture.luma, small)])[0]
             waiting.append(picture)
             with timed("steady"):
                 due = steadier.push(small, chroma)
@@ -146,8 +162,8 @@ def _measure_stages(colorizer: Colorizer, plan: FilmPlan, pictures: int) -> dict
 
 def film_lines(report: FilmReport) -> list[str]:
     """Return the report as a table, line by line."""
-    whole = sum(times.p50_ms for times in report.stages.values())
-    codec = sum(report.stages[name].p50_ms for name in CODEC)
+    whole = sum(report.cost_of(name) for name in report.stages)
+    codec = sum(report.cost_of(name) for name in CODEC)
     lines = [
         f"{report.film}: {report.width} x {report.height}, {report.model}, render factor {report.render_factor}, "
         f"{report.codec}",
@@ -156,7 +172,8 @@ def film_lines(report: FilmReport) -> list[str]:
         "one picture, stage after stage; ms by the host clock: p50 / p90, and the share of all",
     ]
     lines += [
-        f"{name:<8}  {times.p50_ms:7.2f} / {times.p90_ms:7.2f}  {times.p50_ms / whole:4.0%}"
+        f"{name:<8}  {times.p50_ms:7.2f} / {times.p90_ms:7.2f}  {report.cost_of(name) / whole:4.0%}"
+        + (f"  of {report.shares[name]:.0%} of the pictures" if name in report.shares else "")
         for name, times in report.stages.items()
     ]
     return [

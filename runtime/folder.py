@@ -132,12 +132,35 @@ def make_making(colorizer: Colorizer, settings: Settings) -> Making:
     )
 
 
-class _SkippedError(Exception):
-    """Ends the passage of a picture whose result is there already."""
+class SkippedError(Exception):
+    """Ends the passage of an input whose result is there already."""
 
     def __init__(self, why: Skip, target: Path) -> None:
         super().__init__(f"{target} exists" if why is Skip.FOREIGN else f"{target}: {why.value}")
         self.why = why
+
+
+def check_target(job: Job, history: History, *, overwrite: bool) -> None:
+    """Raise SkippedError where a result is there that stays."""
+    skip = history.why_skip(job) if not overwrite and exists(job.target) else None
+    if skip is not None:
+        raise SkippedError(skip, job.target)
+
+
+def skipped_result(job: Job, error: SkippedError) -> Result:
+    """Return what became of an input whose result is there already."""
+    return Result(job, Outcome.SKIPPED, str(error), skip=error.why)
+
+
+def left_result(job: Job, history: History, reason: str, seconds: float, source: Identity | None) -> Result:
+    """Return what became of an input that is in color already. It is entered, unless `source` is None: the run before
+    has done that."""
+    before = history.of_before(job)
+    notes = () if before is None else (note_of_before(printable(before)),)
+    result = Result(job, Outcome.SKIPPED, reason, seconds, Skip.IN_COLOR, notes=notes)
+    if source is None:
+        return result
+    return replace(result, row=history.enter(job, Outcome.SKIPPED.value, reason, seconds, source))
 
 
 class PicturePassage:
@@ -215,27 +238,18 @@ class PicturePassage:
     def end(self, error: Exception | None) -> Result:
         """Tell what became of the picture, and enter it into the journal."""
         job = self._job
-        if isinstance(error, _SkippedError):
-            return Result(job, Outcome.SKIPPED, str(error), skip=error.why)
+        if isinstance(error, SkippedError):
+            return skipped_result(job, error)
         if isinstance(error, InColorError):
-            return self._left(str(error))
+            # Identified now, or by the run that wrote the row, which need not be written again.
+            seconds = time.perf_counter() - self._started
+            return left_result(job, self._history, str(error), seconds, self._source)
         outcome, reason = (Outcome.DONE, None) if error is None else (Outcome.FAILED, self._why(error))
         seconds = time.perf_counter() - self._started if self._started else 0.0
         result = Result(job, outcome, reason, seconds, notes=self._notes() if error is None else ())
         if isinstance(error, StoppedError):
             return result
         row = self._history.enter(job, outcome.value, reason, seconds, self._source, self._kept)
-        return replace(result, row=row)
-
-    def _left(self, reason: str) -> Result:
-        # Identified now, or by the run that wrote the row, which need not be written again.
-        seconds = time.perf_counter() - self._started
-        before = self._history.of_before(self._job)
-        notes = () if before is None else (note_of_before(printable(before)),)
-        result = Result(self._job, Outcome.SKIPPED, reason, seconds, Skip.IN_COLOR, notes=notes)
-        if self._source is None:
-            return result
-        row = self._history.enter(self._job, Outcome.SKIPPED.value, reason, seconds, self._source)
         return replace(result, row=row)
 
     def _notes(self) -> tuple[Note, ...]:
@@ -273,11 +287,7 @@ class PicturePassage:
         return frame.content.marked(mark), paint
 
     def _check_target(self) -> None:
-        if self._settings.overwrite or not exists(self._job.target):
-            return
-        skip = self._history.why_skip(self._job)
-        if skip is not None:
-            raise _SkippedError(skip, self._job.target)
+        check_target(self._job, self._history, overwrite=self._settings.overwrite)
 
 
 def _unforeseen(error: Exception) -> str:

@@ -103,7 +103,9 @@ class History:
         row = None if self._journals is None else self._journals.of(job).left(job.target)
         if row is None or row.source_was is None or row.making is None or row.source != _absolute(job.source):
             return False
-        return row.making.version == self._making.version and is_same(job.source, row.source_was)
+        # Of a film, a part may be in color that another is not.
+        now = (self._making.version, self._making.film)
+        return (row.making.version, row.making.film) == now and is_same(job.source, row.source_was)
 
     def of_before(self, job: Job) -> Path | None:
         """Return the result that was made of what the source was before it was replaced, None where none stands."""

@@ -30,6 +30,9 @@ _KIND_OF = {
     ".jpe": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".jpg": "image/jpeg",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".mp4": "video/mp4",
     ".png": "image/png",
     ".tif": "image/tiff",
     ".tiff": "image/tiff",
@@ -232,6 +235,8 @@ def _kind_of(original: BinaryIO) -> str:
     """Return the media type of an original by its content. Of an unknown one C2PA's library takes the digest alone."""
     beginning = original.read(12)
     original.seek(0)
+    if beginning[4:8] == b"ftyp" and beginning[8:] not in (b"avif", b"avis"):
+        return "video/quicktime" if beginning[8:] == b"qt  " else "video/mp4"
     if beginning[:4] == b"RIFF" and beginning[8:] == b"WEBP":
         return "image/webp"
     found = mark_of(original)

@@ -111,13 +111,21 @@ def _add_film(commands: Any) -> None:
     film.add_argument("clips", nargs="+", type=Path, help="films; those named *gray_and_color* show both side by side")
     film.add_argument("--engine", type=Path, help="an artifact of any render factor; the model that ships if not given")
     film.add_argument("--frames", type=int, help="the first pictures of each alone")
+    film.add_argument(
+        "--guess-every",
+        nargs="+",
+        default=["1", "changed"],
+        metavar="N",
+        help="which pictures are guessed: one in N, or those that changed; several are compared",
+    )
     film.add_argument("--json", type=Path, help="write the figures here")
 
 
 def _film(arguments: argparse.Namespace) -> None:
     from studies.film import study_films
 
-    study = study_films(arguments.clips, arguments.engine, arguments.frames, print)
+    everies = [None if every == "changed" else int(every) for every in arguments.guess_every]
+    study = study_films(arguments.clips, arguments.engine, arguments.frames, print, everies)
     _write(arguments.json, study.as_json())
 
 

@@ -276,6 +276,17 @@ def film(
     render_factor: RenderFactorOption = None,
     device: DeviceOption = Device.AUTO,
     threads: ThreadsOption = None,
+    guess_every: Annotated[
+        int | None,
+        typer.Option(
+            "--guess-every",
+            min=1,
+            help="As of 'colorrt run'.",
+            metavar="N",
+            show_default="frames that changed, 1 in 3 at least",
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
     rounds: Annotated[
         int, typer.Option(min=3, help="Frames from the start.", metavar="N", rich_help_panel=MEASURING)
     ] = 120,
@@ -293,7 +304,7 @@ def film(
 
     factors = read_render_factors(render_factor)
     with Colorizer(engine, render_factor=factors, device=device, threads=threads) as colorizer:
-        report = measure_film(colorizer, source, FilmSettings(), rounds)
+        report = measure_film(colorizer, source, FilmSettings(guess_every=guess_every), rounds)
     _show(film_lines(report))
     write_json(json_file, report.as_json())
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from colorrt.runtime.history import History, Journals
     from colorrt.runtime.jobs import Job
     from colorrt.runtime.journal import Identity
+    from colorrt.runtime.signing import Credentials
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,12 @@ class FilmChoices:
     preset: str
     lossless: bool
     steady: str
-    guess_every: int
+    guess_every: int | None
     begin: float | None
     end: float | None
+    recolor: bool
+    mark: bool
+    credentials: Credentials | None
 
 
 def film_settings(choices: FilmChoices, saturation: float | None) -> FilmSettings:
@@ -52,7 +56,17 @@ def film_settings(choices: FilmChoices, saturation: float | None) -> FilmSetting
     from colorrt.runtime.film.plan import FilmSettings
 
     coding = FilmCoding(choices.codec, choices.crf, choices.lossless, choices.preset)
-    return FilmSettings(coding, saturation, choices.steady, choices.guess_every, choices.begin, choices.end)
+    return FilmSettings(
+        coding,
+        saturation,
+        choices.steady,
+        choices.guess_every,
+        choices.begin,
+        choices.end,
+        choices.recolor,
+        choices.mark,
+        choices.credentials,
+    )
 
 
 def parse_time(text: str | None) -> float | None:
@@ -108,23 +122,27 @@ def color_films(
     from colorrt.atomic import remove_parts
     from colorrt.kernels.warming import warm_up_film
     from colorrt.runtime.film.plan import make_film_making
-    from colorrt.runtime.folder import Outcome, Result
+    from colorrt.runtime.folder import Outcome, Result, SkippedError, check_target, left_result, skipped_result
     from colorrt.runtime.history import History
-    from colorrt.runtime.jobs import Names, exists
+    from colorrt.runtime.jobs import Names
+    from colorrt.runtime.pictures.color_spread import InColorError
 
     for folder in {job.target.parent for job in jobs if job.problem is None}:
         remove_parts(folder)
-    history = History(journals, make_film_making(colorizer, settings))
+    history = History(journals, make_film_making(colorizer, settings), recolor=settings.recolor)
     names = Names(inputs, history.is_taken)
     warm = False
     for job in names.settle(jobs):
         if job.problem is not None:
             yield FilmOutcome(Result(job, Outcome.FAILED, f"{job.source}: {job.problem}"), None)
             continue
-        skip = history.why_skip(job) if exists(job.target) and not overwrite else None
-        if skip is not None:
-            reason = f"{job.target}: {skip.value}"
-            yield FilmOutcome(Result(job, Outcome.SKIPPED, reason, skip=skip), None)
+        try:
+            check_target(job, history, overwrite=overwrite)
+        except SkippedError as error:
+            yield FilmOutcome(skipped_result(job, error), None)
+            continue
+        if history.stays_in_color(job):
+            yield FilmOutcome(left_result(job, history, str(InColorError(job.source)), 0.0, None), None)
             continue
         if not warm:
             warm_up_film()
@@ -133,7 +151,8 @@ def color_films(
 
 
 def _color(colorizer: Colorizer, job: Job, settings: FilmSettings, history: History, *, quiet: bool) -> FilmOutcome:
-    from colorrt.runtime.folder import Outcome, Result
+    from colorrt.runtime.folder import Outcome, Result, left_result
+    from colorrt.runtime.pictures.color_spread import InColorError
 
     begun = time.perf_counter()
     source: Identity | None = None
@@ -150,6 +169,9 @@ def _color(colorizer: Colorizer, job: Job, settings: FilmSettings, history: Hist
         if not isinstance(error, BackendError):
             raise
         film, reason = None, f"{job.source}: {error}"
+    except InColorError as error:
+        source, seconds = history.identify(job), time.perf_counter() - begun
+        return FilmOutcome(left_result(job, history, str(error), seconds, source), None)
     except ColorrtError as error:
         film, reason = None, str(error)
     outcome = Outcome.FAILED if film is None else Outcome.DONE
@@ -177,7 +199,7 @@ def _made(colorizer: Colorizer, job: Job, settings: FilmSettings, announce: Told
 
 def _tell_plan(plan: FilmPlan, settings: FilmSettings) -> None:
     name = plan.facts.path.name
-    for line in plan.carried.lost:
+    for line in plan.notes:
         say(f"{name}: {line}")
     if not settings.coding.keeps_luma:
         codec = settings.coding.codec

@@ -102,6 +102,7 @@ def summarize(
 
     err: print the counts to standard error too, for standard output is the picture's.
     """
+    from colorrt.runtime.film.suffixes import is_film
     from colorrt.runtime.folder import Outcome
     from colorrt.runtime.history import Skip
     from colorrt.runtime.notes import describe_notes
@@ -115,12 +116,13 @@ def summarize(
     if not quiet:
         counts = [f"{len(done)} colored{place([result.job for result in done], output)}"]
         skipped = Counter(result.skip for result in results if result.skip is not None)
-        in_color = skipped.pop(Skip.IN_COLOR, 0)
+        del skipped[Skip.IN_COLOR]
+        in_color = [is_film(result.job.source) for result in results if result.skip is Skip.IN_COLOR]
         counts += [f"{count} skipped: {skip.value}" for skip, count in skipped.items()]
         counts += [f"{len(failed)} failed"] if failed else []
         say("; ".join(counts), err=err)
         if in_color:
-            say(describe_in_color(in_color), err=err)
+            say(describe_in_color(in_color.count(False), in_color.count(True)), err=err)
         for line in describe_notes(note for result in results for note in result.notes):
             say(line, err=err)
         if left_out:
@@ -128,11 +130,14 @@ def summarize(
     return not failed
 
 
-def describe_in_color(count: int) -> str:
-    """Say how many pictures were left as they are, for they are in color already."""
-    if count == 1:
-        return "1 picture is in color already: left as it is (--recolor colors it)"
-    return f"{count} pictures are in color already: left as they are (--recolor colors them)"
+def describe_in_color(pictures: int, films: int = 0) -> str:
+    """Say how many pictures and films were left as they are, for they are in color already."""
+    counts = [
+        f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in (("picture", pictures), ("film", films)) if count
+    ]
+    if pictures + films == 1:
+        return f"{counts[0]} is in color already: left as it is (--recolor colors it)"
+    return f"{' and '.join(counts)} are in color already: left as they are (--recolor colors them)"
 
 
 def describe_left_out(left_out: Sequence[LeftOut]) -> str:

@@ -99,7 +99,7 @@ def run(
         bool,
         typer.Option(
             "--recolor",
-            help="Color pictures that are in color already too; without it, they are left as they are.",
+            help="Color pictures and films that are in color already too; without it, they are left as they are.",
             rich_help_panel=RESULTS,
         ),
     ] = False,
@@ -107,7 +107,7 @@ def run(
         bool,
         typer.Option(
             "--no-mark",
-            help="Do not write into the XMP of each result that it was colored, and how.",
+            help="Do not write into the metadata of each result that it was colored, and how.",
             rich_help_panel=RESULTS,
         ),
     ] = False,
@@ -161,16 +161,17 @@ def run(
         ),
     ] = Steady.ON,
     guess_every: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--guess-every",
             min=1,
             help="Guess one in N frames, and each that begins a shot; the others take color from those around them. "
             "2 is quicker, and a little less true.",
             metavar="N",
+            show_default="frames that changed, 1 in 3 at least",
             rich_help_panel=FILMS,
         ),
-    ] = 1,
+    ] = None,
     codec: Annotated[FilmCodec, typer.Option(help="Video codec.", rich_help_panel=FILMS)] = FilmCodec.X264,
     crf: Annotated[
         int,
@@ -210,8 +211,9 @@ def run(
 ) -> None:
     """Colorize pictures and films; the luma of each is kept exactly.
 
-    A picture that is in color already is left as it is; of a tinted, toned or yellowed one only the luma is used. Every
-    page of a TIFF is colored; 16-bit TIFF and PNG stay 16-bit. Of an animation only the first frame is colored.
+    A picture or film that is in color already is left as it is; of a tinted, toned or yellowed one only the luma is
+    used. Every page of a TIFF is colored; 16-bit TIFF and PNG stay 16-bit. Of an animation only the first frame is
+    colored.
 
     Films need the extra 'video'. An interrupted film resumes when the same command is run again.
 
@@ -238,18 +240,28 @@ def run(
         else:
             jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
             jobs = take_shard(jobs, *_numbers_of(shard))
+        credentials = _credentials_of(sign)
         pictures = [job for job in jobs if not is_film(job.source)]
         films, chosen = [job for job in jobs if is_film(job.source)], None
         if films:
             from colorrt.cli.films import FilmChoices, film_settings, name_films, parse_time
 
             choices = FilmChoices(
-                codec.value, crf, preset, lossless, steady.value, guess_every, parse_time(begin), parse_time(end)
+                codec.value,
+                crf,
+                preset,
+                lossless,
+                steady.value,
+                guess_every,
+                parse_time(begin),
+                parse_time(end),
+                recolor,
+                not no_mark,
+                credentials,
             )
             chosen = film_settings(choices, saturation)
             films = name_films(films, folder, codec.value)
             jobs = [*pictures, *films]
-        credentials = _credentials_of(sign)
         check_files({"--report": report, "--sheet": sheet, "--preview": preview}, jobs, folder)
         written = Report(report, left_out)
         _prepare_kernels(pictures, quiet=quiet)
@@ -265,7 +277,7 @@ def run(
         settings = Settings(
             saturation, quality, overwrite, most_pixels, lossless_luma, not no_mark, credentials, recolor
         )
-        _tell_model(colorizer, unsigned=bool(films) and credentials is not None, quiet=quiet)
+        _tell_model(colorizer, quiet=quiet)
         work = _FilmWork(films, chosen)
         interrupt = _color(colorizer, pictures, settings, work, written, pipe, quiet=quiet, verbose=verbose)
     if interrupt is not None:
@@ -344,8 +356,8 @@ def _choose_engine(engine: Path | None, precision: Precision | None) -> Path | N
     return shipped_artifact(precision)
 
 
-def _tell_model(colorizer: Colorizer, *, unsigned: bool, quiet: bool) -> None:
-    """Say what colors. unsigned: and that films do not get what was asked for."""
+def _tell_model(colorizer: Colorizer, *, quiet: bool) -> None:
+    """Say what colors."""
     from colorrt.runtime.render_factors import in_words
 
     contract = colorizer.contract
@@ -353,8 +365,6 @@ def _tell_model(colorizer: Colorizer, *, unsigned: bool, quiet: bool) -> None:
     if quiet:
         return
     say(f"{contract.model} at render factor {factors}, {contract.precision}, {colorizer.backend}")
-    if unsigned:
-        say("films are not signed: --sign is of pictures")
 
 
 def _prepare_kernels(pictures: Sequence[Job], *, quiet: bool) -> None:

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from colorrt.atomic import Told, in_one_line, printable, telling_moves
 from colorrt.errors import ColorrtError, PictureError
-from colorrt.kernels.cuts import Summary, sum_up
 from colorrt.kernels.film import see_film
-from colorrt.kernels.resize import resize_plane
 from colorrt.kernels.steadiness import Scores, Steadiness
-from colorrt.kernels.steady import SIDE, Memory, must_guess
 from colorrt.runtime.colorizer import Colorizer, Square
+from colorrt.runtime.film.choosing import Choice
 from colorrt.runtime.film.decoding import Decoder, Picture, Span
 from colorrt.runtime.film.joining import join_film
 from colorrt.runtime.film.pieces import PieceWriter
 from colorrt.runtime.film.plan import FilmPlan, FilmSettings
 from colorrt.runtime.film.state import Progress
+from colorrt.runtime.marking import mark_of
 from colorrt.runtime.passage import Chroma, Frame, Reserve
 from colorrt.runtime.pipeline import run_passages
+from colorrt.runtime.provenance.mark import Mark
 
 _NO_SPAN = Span()
 
@@ -44,7 +43,8 @@ class FilmStep:
 class FilmResult:
     """What became of a film.
 
-    `raw`, `steadied`: scores, None with --steady off, and `raw` where not every picture was guessed. `resumed`: frames
+    `raw`, `steadied`: scores of those that are scored (`colorrt.runtime.film.choosing`), None with --steady off; `raw`
+    is None where only one in so many was guessed. `resumed`: frames
     that an earlier run had done. `notes`: what is to be known of it, a line each: what was not carried, damage.
     """
 
@@ -112,7 +112,8 @@ class FilmPassage:
             return
         facts, size = self._plan.facts, self._colorizer.size
         pictures = self._decoder.pictures(self._before.frames, self._before.pts)
-        choice = _Choice(self._settings.guess_every, self._before.frames, self._plan.state.recall()[0])
+        every = 1 if self._settings.steady == "off" else self._settings.guess_every
+        choice = Choice(every, self._before.frames, self._plan.state.recall()[0])
         while True:
             reserve(facts.width * facts.height, more=True)
             picture = next(pictures, None)
@@ -144,8 +145,10 @@ class FilmPassage:
             if not progress.complete:
                 raise PictureError(f"{source}: there are no pictures in this part of it; choose another")
             pieces = [plan.state.folder / piece.name for piece in progress.pieces]
-            with telling_moves(self._announce):
-                join_film(plan.facts, plan.output, plan.tags, pieces, plan.target, plan.carried, plan.span)
+            mark = mark_of(self._colorizer, plan.facts.path, self._settings.saturation)
+            with telling_moves(self._tell), self._signed(mark) as path:
+                said = mark if self._settings.mark else None
+                join_film(plan.facts, plan.output, plan.tags, pieces, path, plan.carried, plan.span, said)
         except ColorrtError as caught:
             return type(caught)(f"{caught}{self._rest()}")
         except MemoryError:
@@ -164,11 +167,25 @@ class FilmPassage:
             progress.frames,
             progress.shots,
             self._before.frames,
-            steadiness.raw if steadiness and self._settings.guess_every == 1 else None,
+            steadiness.raw if steadiness and self._settings.guess_every in (None, 1) else None,
             steadiness.steadied if steadiness else None,
-            (*plan.carried.lost, *self._damage(progress)),
+            (*plan.notes, *self._damage(progress)),
             time.perf_counter() - self._started,
         )
+
+    def _signed(self, mark: Mark) -> AbstractContextManager[Path]:
+        target, credentials = self._plan.target, self._settings.credentials
+        if credentials is None:
+            return nullcontext(target)
+        # Most runs sign nothing, and start sooner without it.
+        from colorrt.runtime.signing import signed
+
+        return signed(target, self._plan.facts.path, mark, credentials)
+
+    def _tell(self, part: Path, path: Path) -> None:
+        # Not of the film that is still to be signed.
+        if path == self._plan.target:
+            self._announce(part, path)
 
     def _rest(self) -> str:
         kept = self._plan.state.progress.frames
@@ -189,24 +206,3 @@ class FilmPassage:
             last = float((span.stop - facts.start) * facts.time_base) if span.stop is not None else whole
             total = max(round((min(last, whole) - first) * float(facts.rate)), 1)
         self._report(FilmStep(frames, total, float((pts - facts.start) * facts.time_base), self._before.frames))
-
-
-class _Choice:
-    """Chooses which pictures of a film the network is asked for; the same ones however often the film was stopped."""
-
-    def __init__(self, every: int, number: int, memory: Memory | None) -> None:
-        self._every = every
-        self._number = number
-        self._last: Summary | None = None
-        if memory is not None:
-            self._last = sum_up(np.ascontiguousarray(memory.planes[-1, :, :, 2]))
-
-    def asks(self, small: NDArray[np.float32]) -> bool:
-        """Return whether the next picture is to be guessed. small: S x S float32, what the network would see."""
-        if self._every == 1:
-            return True
-        side = min(len(small), SIDE)
-        this = sum_up(resize_plane(small, side, side))
-        asked = must_guess(self._number, self._every, self._last, this)
-        self._last, self._number = this, self._number + 1
-        return asked

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from colorrt.atomic import atomic_path, in_one_line, printable
 from colorrt.errors import PictureError
 from colorrt.runtime.film.codecs import set_up
+from colorrt.runtime.film.marking import MP4, append_xmp, make_xmp, mark_metadata
 from colorrt.runtime.film.opening import FilmFacts, import_av, is_cover, reading
 from colorrt.runtime.film.packets import Dated, date_packets
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from colorrt.runtime.film.codecs import Output, Tags
     from colorrt.runtime.film.decoding import Span
+    from colorrt.runtime.provenance.mark import Mark
 
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 # What the containers write anew.
@@ -105,17 +107,22 @@ def join_film(
     target: Path,
     carried: Carried,
     span: Span,
+    mark: Mark | None,
 ) -> None:
     """Write the film under its name, which it takes only when it is whole.
 
-    Packets of other streams go along as they are, those of the span. Raises PictureError where it cannot be written.
+    Packets of other streams go along as they are, those of the span. mark: what it says of how it was made; None:
+    nothing. Raises PictureError where it cannot be written.
     """
     av = import_av()
+    xmp = b"" if mark is None else make_xmp(facts.path, mark)
     with atomic_path(target, PictureError) as part, reading(facts.path) as source:
         try:
             with _open_output(part, target, facts) as made:
                 video, others = _add_streams(made, source, facts, output, tags, carried.streams)
                 _copy_tags(made, video, source, facts, span)
+                if mark is not None:
+                    mark_metadata(made, target.suffix, mark, xmp)
                 made.start_encoding()
                 shift = span.start if span.start is not None else 0
                 usual = max(1, round(1 / (facts.rate * facts.time_base)))
@@ -136,6 +143,8 @@ def join_film(
             raise PictureError(
                 f"{printable(target)}: the film could not be joined ({reason}); take another container"
             ) from error
+        if mark is not None and target.suffix.lower() in MP4:
+            append_xmp(part, xmp)
 
 
 def _open_output(part: Path, target: Path, facts: FilmFacts) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from colorrt.kernels.steadiness import Steadiness
 from colorrt.kernels.steady import Memory, Steadied, Steadier
+from colorrt.runtime.film.choosing import is_scored
 from colorrt.runtime.film.encoding import PieceEncoder, fill_frame
 from colorrt.runtime.film.packets import write_packets
 from colorrt.runtime.film.state import Piece, Progress
@@ -96,8 +97,12 @@ class PieceWriter:
         return piece.frames * self._plan.facts.width * self._plan.facts.height >= PIECE_PIXELS
 
     def _take(self, steadied: Steadied, memory: Memory | None) -> None:
+        number = self._progress.frames + (self._piece.frames if self._piece is not None else 0)
         self._write(steadied.chroma, steadied.luma, begins_shot=steadied.begins_shot, memory=memory)
-        self._steadiness.add(steadied)
+        if is_scored(number):
+            self._steadiness.add(steadied)
+        else:
+            self._steadiness.part()
         if steadied.begins_shot:
             self._progress = replace(self._progress, shots=self._progress.shots + 1)
 

@@ -43,10 +43,10 @@ _NOISE = 1.0
 
 
 class InColorError(PictureError):
-    """A picture is in color already, and is not to be colored anew."""
+    """A picture is in color already, and is not to be colored anew. `where`: in which part of it, ", in ..."."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{printable(path)}: it is in color already: left as it is; --recolor colors it")
+    def __init__(self, path: Path, where: str = "") -> None:
+        super().__init__(f"{printable(path)}: it is in color already{where}: left as it is; --recolor colors it")
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,19 @@ def make_film(path: Path, frames: int = 10) -> Path:
     return path
 
 
+def make_film_in_color(path: Path) -> Path:
+    rows, columns = np.mgrid[:48, :64]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(10):
+            fields = np.where((rows // 16 + columns // 16)[..., None] % 2, [45, -15, -30], [-35, 20, 10])
+            rgb = (60 + 2 * columns + number)[..., None] + fields
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb.clip(0, 255).astype(np.uint8), format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
 def frames_of(path: Path) -> list[Any]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -77,6 +90,23 @@ def test_films_among_pictures_go_along(run: Command, save_gray: Save, tmp_path: 
     assert [row["frames"] for row in films] == [10, 10]
     assert set(films[0]["scores"]) == {"raw", "steadied"}
     assert run("old").stdout.startswith("0 colored; 3 skipped: done before")
+
+
+def test_film_in_color_is_left_as_it_is_and_counted(run: Command, save_gray: Save, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    make_film(tmp_path / "old" / "gray.mp4")
+    make_film_in_color(tmp_path / "old" / "color.mp4")
+    said = "1 film is in color already: left as it is (--recolor colors it)"
+    result = run("old", "-o", "out", "--report", "report.json")
+    assert (result.exit_code, result.stdout.splitlines()) == (0, ["1 colored: out/gray.mp4", said])
+    rows = {Path(row["source"]).name: row for row in json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))}
+    assert rows["color.mp4"]["outcome"] == "skipped"
+    assert rows["color.mp4"]["reason"] == ("old/color.mp4: it is in color already: left as it is; --recolor colors it")
+    again = run("old", "-o", "out")
+    assert again.stdout.splitlines() == ["0 colored; 1 skipped: done before", said]
+    anew = run("old", "-o", "out", "--recolor")
+    assert anew.stdout.splitlines() == ["1 colored: out/color.mp4; 1 skipped: done before"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".colorrt", "color.mp4", "gray.mp4"]
 
 
 def test_codec_chooses_the_container(run: Command, tmp_path: Path) -> None:

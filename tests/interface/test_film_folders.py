@@ -78,7 +78,7 @@ def test_journal_tells_of_films_as_of_pictures(run: Command, old: Path, tmp_path
     assert row["source_was"]["size"] == (old / "film.mp4").stat().st_size
     assert len(row["source_was"]["sha256"]) == 64
     assert row["target_was"]["size"] == (tmp_path / "old-color" / "film.mp4").stat().st_size
-    assert row["making"]["film"] == "x264, crf 16, veryfast, steady on, guess every 1"
+    assert row["making"]["film"] == "x264, crf 16, veryfast, steady on, guess what changes"
     assert rows["a.jpg"]["making"]["film"] == ""
 
 
@@ -310,14 +310,16 @@ def test_film_whose_run_was_killed_before_its_row_is_known(
     assert (row["target"], row["outcome"], len(row["source_was"]["sha256"])) == ("film.mp4", "done", 64)
     assert colorrt("journal", "verify", "old-color").stdout == "1 results: 1 as they were made\n"
     shown = colorrt("journal", "show", "old-color").stdout
-    assert "guided, x264, crf 16, veryfast, steady on, guess every 1, colorrt " in shown
+    assert "guided, x264, crf 16, veryfast, steady on, guess what changes, colorrt " in shown
 
 
-def test_films_are_not_signed_and_that_is_said(run: Command, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_signed_is_refused_before_the_work(
+    run: Command, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from colorrt.runtime import signing
 
     monkeypatch.setattr(signing, "load_credentials", lambda *_: signing.Credentials(b"", b"", "es256"))
-    result = run("old/film.mp4", "-o", "new.mp4", "--sign", "cert.pem", "key.pem")
-    assert result.exit_code == 0
-    assert "films are not signed: --sign is of pictures" in result.stderr
-    assert "not signed" not in run("old/film.mp4", "-o", "newer.mp4").stderr
+    result = run("old/film.mp4", "-o", "new.mkv", "--sign", "cert.pem", "key.pem")
+    assert result.exit_code == 1
+    assert "new.mkv: '.mkv' has no place for Content Credentials; name it .mp4 or .mov, or leave" in result.stderr
+    assert not list(old.parent.glob("new*"))

@@ -50,11 +50,13 @@ def make_film(
     font: bytes | None = None,
     cuts: tuple[int, ...] = (),
     options: dict[str, str] | None = None,
+    still: bool = False,
 ) -> Path:
     """Write a film.
 
     `times`: of its frames, in `time_base`; None: one after the other at `rate`. `audio`: one stream of sound, `sounds`:
-    so many. `cover`: a picture as PNG (MP4) or JPEG (Matroska); `font`: a file that comes along (Matroska).
+    so many. `cover`: a picture as PNG (MP4) or JPEG (Matroska); `font`: a file that comes along (Matroska). `still`:
+    all pictures are the same.
     """
     height, width = size
     with av.open(str(path), "w") as container:
@@ -86,7 +88,7 @@ def make_film(
         shot = 0
         for number in range(frames):
             shot += number in cuts
-            frame = frame_of(number, size, pixel_format, shot)
+            frame = frame_of(0 if still else number, size, pixel_format, shot)
             frame.pts = number if times is None else times[number]
             frame.time_base = context.time_base
             for name, value in (tags or {}).items():
