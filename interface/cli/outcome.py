@@ -23,6 +23,9 @@ LISTED = 20
 """Failures that are listed at the end; --report lists all."""
 REFRESH = 30.0
 """Seconds after which the report on disk is brought up to date: a kill leaves one that is hardly older."""
+_FIRST = 1.0
+# Of the time that a run takes: a report of a million pictures takes seconds to write.
+_MOST_SHARE = 0.02
 _SUFFIXES = (".json", ".csv")
 _PLURALS = ("archive", "file", "film", "folder", "link", "picture")
 
@@ -39,6 +42,7 @@ class Report:
         self._path = path
         self._left_out = left_out
         self._written = time.monotonic()
+        self._pause = _FIRST
         self._more: list[dict[str, Any]] = []
         self.results: list[Result] = []
 
@@ -52,14 +56,14 @@ class Report:
         """Note a result, and what is to be said of it beside what is said of all; bring the file up to date."""
         self.results.append(result)
         self._more.append(more)
-        if time.monotonic() - self._written > REFRESH:
+        if time.monotonic() - self._written > self._pause:
             self.write()
 
     def write(self) -> None:
         """Write the file, whole or not at all. Raises UsageError when that is not possible."""
         from colorrt.atomic import atomic_path, remove_parts
 
-        self._written = time.monotonic()
+        began = self._written = time.monotonic()
         if self._path is None:
             return
         # Of reports whose runs were killed as they wrote one.
@@ -68,6 +72,9 @@ class Report:
         with atomic_path(self._path, UsageError) as part:
             text = _csv(self._flat()) if as_csv else json.dumps(list(self._rows()), indent=1) + "\n"
             part.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+        self._written = time.monotonic()
+        # Soon at first: a run may be killed in its first seconds, too.
+        self._pause = max(min(2 * self._pause, REFRESH), (self._written - began) / _MOST_SHARE)
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         for result, more in zip(self.results, self._more, strict=True):
