@@ -99,7 +99,9 @@ def compile_ahead(target: Path) -> None:
     from colorrt import kernels
     from colorrt.runtime.jpeg.still import JPEG_SUFFIXES
 
-    kernels.compile_ahead(planes=target.suffix.lower() in JPEG_SUFFIXES)
+    if kernels.compile_ahead(planes=target.suffix.lower() in JPEG_SUFFIXES) is not None:
+        # This one compiles the rest, for which garbage is looked for far too often: a seventh of the time.
+        gc.set_threshold(*_RARELY)
 
 
 def check_result_file(path: Path | None, inputs: Iterable[Path] = (), to_be_made: Path | None = None) -> None:

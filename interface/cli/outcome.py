@@ -8,6 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,8 @@ class Report:
         self._pause = _FIRST
         self._more: list[dict[str, Any]] = []
         self.results: list[Result] = []
+        self.failed = False
+        """Whether the last writing of the file has failed."""
 
     def follow(self, results: Iterable[Result]) -> Iterator[Result]:
         """Note each result, and bring the file up to date now and then."""
@@ -57,7 +60,17 @@ class Report:
         self.results.append(result)
         self._more.append(more)
         if time.monotonic() - self._written > self._pause:
+            # On a full disk, say, which fails pictures and not the run: the last one will tell.
+            with suppress(UsageError):
+                self.write()
+
+    def close(self) -> None:
+        """Write the file for the last time; say so when that is not possible: what was colored is still to be told."""
+        try:
             self.write()
+        except UsageError as error:
+            self.failed = True
+            say(f"error: {error}")
 
     def write(self) -> None:
         """Write the file, whole or not at all. Raises UsageError when that is not possible."""

@@ -219,8 +219,7 @@ def run(
     from colorrt.runtime.searching import LeftOut
 
     engine, factors = _choose_engine(engine, precision), read_render_factors(render_factor)
-    folder = output_of(output)
-    most_pixels = max_pixels or DEFAULT_MAX_PIXELS
+    folder, most_pixels = output_of(output), max_pixels or DEFAULT_MAX_PIXELS
     left_out: list[LeftOut] = []
     with ExitStack() as stack:
         pipe: Pipe | None = None
@@ -267,7 +266,7 @@ def run(
     done = summarize(written.results, left_out, folder, quiet=quiet, err=output == PIPE)
     if sheet is not None:
         write_sheet(sheet, written.results)
-    if not done:
+    if not done or written.failed:
         raise typer.Exit(1)
 
 
@@ -315,7 +314,7 @@ def _color(
         return interrupt
     finally:
         journals.close()
-        report.write()
+        report.close()
     return None
 
 

@@ -27,6 +27,7 @@ def fork_run(words: Sequence[object], errors: Path) -> BaseProcess:
 
 def _run(words: list[str], errors: str) -> None:
     file = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1)
     os.dup2(file, 2)
     sys.stderr = os.fdopen(2, "w", closefd=False)
     sys.argv = ["colorrt", *words]
