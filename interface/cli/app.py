@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ from colorrt.cli.signals import exit_code, word
 from colorrt.errors import BackendError, ColorrtError, UsageError
 
 P = ParamSpec("P")
+
+# Objects made before garbage is looked for, and how often the older ones are looked through, too: 700, 10, 10 else.
+_RARELY = (50_000, 20, 20)
 
 # Panels of --help, in its order.
 COLORIZE, MAKE, MEASURE, INSPECT = "Colorize", "Make models", "Measure", "Inspect"
