@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="only where processes can be killed")
 
-KILLS, CHAINS, PICTURES, SIGNALS = 50, 2, 100, 30
+KILLS, CHAINS, PICTURES, SIGNALS = 50, 2, 150, 30
 PATIENCE = 120.0
 
 
@@ -36,7 +36,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small pictures of four formats, in folders, some with pages."""
     folder = tmp_path_factory.mktemp("kills") / "scans"
     rng = np.random.default_rng(8)
-    picture = Image.fromarray(rng.integers(0, 256, (48, 64), np.uint8))
+    picture = Image.fromarray(rng.integers(0, 256, (96, 128), np.uint8))
     for number in range(PICTURES):
         path = folder / f"box {number % 3}" / f"{number:03}{('.jpg', '.png', '.tif', '.webp')[number % 4]}"
         path.parent.mkdir(parents=True, exist_ok=True)
