@@ -81,10 +81,11 @@ def atomic_path(path: Path, failure: type[ColorrtError] = ColorrtError) -> Itera
         # Cut, because the longer name may not be longer than a name can be (mostly 255 bytes).
         part, held = make_held(lambda mark: target.with_name(f".{target.name[:40]}.{mark}.part"))
         yield part
-        _sync(part)
         told = _before_move.get()
-        if told is not None:
-            told(part, path)
+        if told is None:
+            _sync(part)
+        else:
+            _tell_while_synced(part, path, told)
         part.replace(target)
         part = None
     except OSError as error:
@@ -119,7 +120,8 @@ def part_folder(place: Path) -> Iterator[Path]:
 def telling_moves(told: Told) -> Iterator[None]:
     """Within the block, tell of each file that `atomic_path` makes in this thread before it gets its name.
 
-    told: called with the lent path, whose content is on the disk, and the path that it is about to take.
+    told: called with the lent path, whose content is whole and on its way to the disk, and the path that it is about to
+    take, once that content has arrived there.
     """
     token = _before_move.set(told)
     try:
@@ -252,6 +254,16 @@ def _is_there(part: Path, held: int) -> bool:
     except FileNotFoundError:
         return False
     return (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
+
+
+def _tell_while_synced(part: Path, path: Path, told: Told) -> None:
+    # Most of what is told is a digest, for which there is time while the disk is waited for.
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1, "colorrt-sync") as helper:
+        synced = helper.submit(_sync, part)
+        told(part, path)
+        synced.result()
 
 
 def _sync(part: Path) -> None:

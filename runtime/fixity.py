@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,22 +31,29 @@ class Fixity(enum.Enum):
 
 @dataclass(frozen=True)
 class Summary:
-    """What a journal holds. `results`: different names among the rows that are done. `first`, `last`: ISO 8601, UTC."""
+    """What a journal holds.
+
+    `results`: different names among the rows that are done. `makings`: and how many results were made so. `first`,
+    `last`: ISO 8601, UTC.
+    """
 
     rows: int
     torn: int
     results: int
     outcomes: dict[str, int]
-    makings: dict[Making, int]
+    makings: tuple[tuple[Making, int], ...]
     first: str
     last: str
 
 
-def open_journal(folder: Path) -> Journal:
-    """Open the journal of a folder of results. Raises UsageError where there is none, or it cannot be read."""
+def open_journal(folder: Path, each: Callable[[Row], None] | None = None) -> Journal:
+    """Open the journal of a folder of results. `each`: called with every row.
+
+    Raises UsageError where there is none, or it cannot be read.
+    """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{printable(folder)}: it is a file; name a folder that 'colorrt run' wrote into")
-    journal = Journal(folder)
+    journal = Journal(folder, each)
     if not journal.path.is_file():
         raise UsageError(
             f"{printable(folder)}: no journal in it ({OWN_FOLDER}/{NAME}); name a folder that 'colorrt run' wrote into"
@@ -53,17 +61,30 @@ def open_journal(folder: Path) -> Journal:
     return journal
 
 
-def summarize_journal(journal: Journal) -> Summary:
-    """Count what a journal holds; outcomes by name, for rows come in the order in which their threads end."""
-    rows, outcomes, first, last = 0, Counter[str](), "", ""
-    for row in read_rows(journal.path):
-        rows += 1
+def summarize_journal(folder: Path) -> tuple[Journal, Summary]:
+    """Open the journal of a folder of results, and count what it holds as it is read.
+
+    Outcomes are sorted by name, for rows come in the order in which their threads end. Raises what `open_journal`
+    raises.
+    """
+    outcomes, times = Counter[str](), ["", ""]
+    # The same for most results, and so kept once.
+    makings: dict[str, Making] = {}
+    made: dict[str, str] = {}
+
+    def count(row: Row) -> None:
         outcomes[row.outcome] += 1
-        first = min(first or row.at, row.at)
-        last = max(last, row.at)
-    made = [row.making for row in journal.results() if row.making is not None]
-    makings = dict(Counter(made).most_common())
-    return Summary(rows, journal.torn, len(journal.results()), dict(sorted(outcomes.items())), makings, first, last)
+        times[:] = min(times[0] or row.at, row.at), max(times[1], row.at)
+        if row.outcome == DONE:
+            key = sys.intern(repr(row.making))
+            made[row.target] = key
+            if row.making is not None:
+                makings.setdefault(key, row.making)
+
+    journal = open_journal(folder, count)
+    found = tuple((makings[key], several) for key, several in Counter(made.values()).most_common() if key in makings)
+    rows = sum(outcomes.values())
+    return journal, Summary(rows, journal.torn, len(journal), dict(sorted(outcomes.items())), found, *times)
 
 
 def verify_results(journal: Journal) -> Iterator[tuple[Row, Fixity]]:

@@ -128,7 +128,7 @@ class History:
         return None
 
     def announce(self, job: Job, part: Path, seconds: float, source: Identity | None, kept: int = 0) -> None:
-        """Note that `part`, which is on the disk, is about to become the result of a job. Raises OSError."""
+        """Note that `part`, which is whole, is about to become the result of a job. Raises OSError."""
         if self._journals is not None:
             # Here, where it is still in the page cache, and not once more when the row is entered.
             made = self._announced[job.target] = identify(part, digest=True)

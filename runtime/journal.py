@@ -12,12 +12,13 @@ import hashlib
 import json
 import os
 import stat
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from colorrt.atomic import in_one_line, printable
 from colorrt.errors import UsageError
@@ -27,12 +28,13 @@ OWN_FOLDER = ".colorrt"
 NAME = "journal.jsonl"
 DONE = "done"
 """The outcome of rows that stand for a result."""
-_BLOCK = 1 << 20
+# Small enough for the memory to be used again: the system would have to hand over each larger block anew.
+_BLOCK = 1 << 18
 # Of a row: three paths of 4,096 bytes, of which a byte may take six signs, and a reason.
 _LONGEST_LINE = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Making:
     """What decides how a result looks, but for its source. `weights`: SHA-256 of the network's weights. `film`: how a
     film is coded and steadied, "" for pictures."""
@@ -56,7 +58,7 @@ class Making:
         return asdict(self) | {"version": ""} == asdict(other) | {"version": ""}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Identity:
     """What a file was. `mtime`: in nanoseconds. `sha256`: "" where it was not read."""
 
@@ -65,7 +67,7 @@ class Identity:
     sha256: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """What became of one picture.
 
@@ -95,13 +97,11 @@ class Row:
         """Read a row; fields of newer versions are ignored. Raises ValueError when the line is none."""
         try:
             table = json.loads(line)
-            parts = {"source_was": Identity, "target_was": Identity, "making": Making}
-            values = {field.name: table[field.name] for field in fields(cls) if field.name in table}
-            for name, kind in parts.items():
-                if values.get(name) is not None:
-                    values[name] = kind(
-                        **{one.name: values[name][one.name] for one in fields(kind) if one.name in values[name]}
-                    )
+            values = {name: table[name] for name in _NAMES[cls] if name in table}
+            for name, kind in (("source_was", Identity), ("target_was", Identity), ("making", Making)):
+                part = values.get(name)
+                if part is not None:
+                    values[name] = kind(**{own: part[own] for own in _NAMES[kind] if own in part})
             row = cls(**values)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise ValueError(in_one_line(error)) from error
@@ -110,11 +110,20 @@ class Row:
         return row
 
 
-class Journal:
-    """The rows of a folder of results, those of earlier runs and the ones that are added. Safe in threads."""
+# Asked of each row of what may be a million.
+_NAMES: dict[type, tuple[str, ...]] = {
+    kind: tuple(one.name for one in fields(kind)) for kind in (Row, Identity, Making)
+}
 
-    def __init__(self, folder: Path) -> None:
-        """Read what is there. `folder`: that of the results; it need not exist yet.
+
+class Journal:
+    """The rows of a folder of results, those of earlier runs and the ones that are added. Safe in threads.
+
+    Of each row only its place in the file is kept in memory: a folder may hold a million.
+    """
+
+    def __init__(self, folder: Path, each: Callable[[Row], None] | None = None) -> None:
+        """Read what is there. `folder`: that of the results; it need not exist yet. `each`: called with every row.
 
         Raises UsageError when a journal is there and cannot be read.
         """
@@ -122,42 +131,47 @@ class Journal:
         self.path = folder / OWN_FOLDER / NAME
         self.torn = 0
         """Lines that are no rows: of runs that were killed while they wrote one."""
+        self._each = each
         self._lock = threading.Lock()
         self._file: int | None = None
-        self._made: dict[str, Row] = {}
-        self._left: dict[str, Row] = {}
+        self._made: dict[str, int] = {}
+        self._left: dict[str, int] = {}
         self._read_to = 0
         self.refresh()
 
+    def __len__(self) -> int:
+        """Return how many results there are."""
+        return len(self._made)
+
     def refresh(self) -> None:
         """Read what was added since: by other runs into the same folder. Raises UsageError when it cannot be read."""
-        with self._lock:
-            try:
-                status = self.path.stat()
-                if not stat.S_ISREG(status.st_mode):
-                    # A pipe would be waited for, a device would have no end.
-                    raise OSError(errno.EINVAL, "it is not a regular file")
-                if status.st_size > self._read_to:
-                    self._read()
-            except FileNotFoundError:
-                return
-            except OSError as error:
-                raise UsageError(
-                    f"{printable(self.path)}: the journal of earlier runs cannot be read ({error.strerror}); "
-                    "mend its permissions, or name another folder with -o"
-                ) from error
+        with self._lock, suppress(FileNotFoundError), self._told_of_reading():
+            status = self.path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                # A pipe would be waited for, a device would have no end.
+                raise OSError(errno.EINVAL, "it is not a regular file")
+            if status.st_size > self._read_to:
+                self._read()
 
-    def results(self) -> tuple[Row, ...]:
-        """Return the row of each result: the last that is done."""
-        return tuple(self._made.values())
+    def results(self) -> Iterator[Row]:
+        """Yield the row of each result: the last that is done. Raises UsageError when it cannot be read."""
+        with suppress(FileNotFoundError), self._told_of_reading(), self.path.open("rb") as file:
+            for target, place in list(self._made.items()):
+                row = _row_at(file, place, target)
+                if row is not None:
+                    yield row
+
+    def targets(self) -> Iterable[str]:
+        """Return the names of all results."""
+        return self._made.keys()
 
     def made(self, target: Path) -> Row | None:
         """Return the row of the run that made this result, None where no run did."""
-        return self._made.get(self.name_of(target))
+        return self._row_of(self._made, target)
 
     def left(self, target: Path) -> Row | None:
         """Return the row of the last run that left the source of this result as it is, None where no run did."""
-        return self._left.get(self.name_of(target))
+        return self._row_of(self._left, target)
 
     def name_of(self, target: Path) -> str:
         """Return the name of a result in the journal: relative to its folder where it lies in it."""
@@ -172,13 +186,13 @@ class Journal:
             try:
                 if self._file is None:
                     self._file = self._opened()
-                write_line(self._file, row.to_json())
+                place = write_line(self._file, row.to_json())
             except OSError as error:
                 raise UsageError(
                     f"{printable(self.path)}: the journal cannot be written ({error.strerror}); free some space or "
                     "name another folder with -o, and run it again to go on"
                 ) from error
-            self._keep(row)
+            self._keep(row.target, row.outcome, place)
 
     def close(self) -> None:
         """Bring the rows to the disk."""
@@ -197,33 +211,86 @@ class Journal:
             os.write(file, b"\n")
         return file
 
+    def _row_of(self, places: dict[str, int], target: Path) -> Row | None:
+        name = self.name_of(target)
+        place = places.get(name)
+        if place is None:
+            return None
+        # Gone in the middle of a run, it knows nothing.
+        with suppress(FileNotFoundError), self._told_of_reading(), self.path.open("rb") as file:
+            return _row_at(file, place, name)
+        return None
+
+    @contextmanager
+    def _told_of_reading(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise UsageError(
+                f"{printable(self.path)}: the journal of earlier runs cannot be read ({error.strerror}); "
+                "mend its permissions, or name another folder with -o"
+            ) from error
+
     def _read(self) -> None:
         with self.path.open("rb") as file:
-            file.seek(self._read_to)
+            place = file.seek(self._read_to)
             whole = True
             while line := file.readline(_LONGEST_LINE):
                 begins, whole = whole, line.endswith(b"\n")
                 if begins:
-                    self._note(line.decode("utf-8", "surrogateescape"))
+                    self._note(line, place)
+                place += len(line)
                 if whole:
                     # The last line may be one that another run is about to end.
-                    self._read_to = file.tell()
+                    self._read_to = place
 
-    def _note(self, line: str) -> None:
+    def _note(self, line: bytes, place: int) -> None:
         if not line.strip():
             return
         try:
-            row = Row.from_json(line)
+            if self._each is None:
+                self._keep(*_outline(line), place)
+                return
+            row = Row.from_json(_decoded(line))
         except ValueError:
             self.torn += 1
             return
-        self._keep(row)
+        self._keep(row.target, row.outcome, place)
+        self._each(row)
 
-    def _keep(self, row: Row) -> None:
-        if row.outcome == DONE:
-            self._made[row.target] = row
-        elif row.outcome == "skipped":
-            self._left[row.target] = row
+    def _keep(self, target: str, outcome: str, place: int) -> None:
+        if outcome == DONE:
+            self._made[target] = place
+        elif outcome == "skipped":
+            self._left[target] = place
+
+
+def _outline(line: bytes) -> tuple[str, str]:
+    """Return target and outcome of a row. Raises ValueError when the line is none."""
+    try:
+        table = json.loads(line)
+        target, outcome = table["target"], sys.intern(table["outcome"])
+        if not isinstance(table["source"], str) or not isinstance(target, str) or not isinstance(outcome, str):
+            raise ValueError("it names no files")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(in_one_line(error)) from error
+    return target, outcome
+
+
+def _row_at(file: BinaryIO, place: int, target: str) -> Row | None:
+    """Return the row at a place of an open journal; None where it is another's: somebody has changed the file."""
+    file.seek(place)
+    try:
+        row = Row.from_json(_decoded(file.readline(_LONGEST_LINE)))
+    except ValueError:
+        return None
+    return row if row.target == target else None
+
+
+def _decoded(line: bytes) -> str:
+    return line.decode("utf-8", "surrogateescape")
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -240,12 +307,16 @@ def read_rows(path: Path) -> Iterator[Row]:
         raise UsageError(f"{printable(path)}: the journal cannot be read ({error.strerror})") from error
 
 
-def write_line(file: int, line: str) -> None:
-    """Append a line of ASCII in one write: two runs at once never mix their lines. Raises OSError."""
+def write_line(file: int, line: str) -> int:
+    """Append a line of ASCII in one write: two runs at once never mix their lines.
+
+    Returns where in the file it begins. Raises OSError.
+    """
     data = (line + "\n").encode("ascii")
     if os.write(file, data) != len(data):
         # A nearly full disk takes the beginning.
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return os.lseek(file, 0, os.SEEK_CUR) - len(data)
 
 
 def identify(path: Path, *, digest: bool = False) -> Identity:
@@ -259,10 +330,10 @@ def identify(path: Path, *, digest: bool = False) -> Identity:
         raise OSError(errno.EINVAL, "it is not a regular file")
     if not digest:
         return Identity(status.st_size, status.st_mtime_ns)
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            found.update(block)
+    found, block = hashlib.sha256(), memoryview(bytearray(_BLOCK))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(block):
+            found.update(block[:size])
     return Identity(status.st_size, status.st_mtime_ns, found.hexdigest())
 
 

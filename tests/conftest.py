@@ -23,7 +23,7 @@ NOT_LIGHT = ("bench", "calibration", "evaluation", "export", "models", "studies"
 SHARED = TESTS.parents[1] / "shared"
 
 # Test modules of import mode importlib cannot import helpers that lie beside them by name.
-sys.path += [str(TESTS / "docs"), str(TESTS / "runtime"), str(TESTS / "runtime" / "standins")]
+sys.path += [str(TESTS / place) for place in ("docs", "interface", "runtime", "runtime/standins")]
 pytest.register_assert_rewrite("colored_files", "engine_plans", "examples", "picture_files")
 
 # Time is measured by bench/, on a quiet machine; a test that fails because another one ran beside it tells nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ from colorrt.cli.signals import exit_code, word
 from colorrt.errors import BackendError, ColorrtError, UsageError
 
 P = ParamSpec("P")
+
+# Objects made before garbage is looked for, and how often the older ones are looked through, too: 700, 10, 10 else.
+_RARELY = (50_000, 20, 20)
 
 # Panels of --help, in its order.
 COLORIZE, MAKE, MEASURE, INSPECT = "Colorize", "Make models", "Measure", "Inspect"
@@ -99,7 +103,9 @@ def compile_ahead(target: Path) -> None:
     from colorrt import kernels
     from colorrt.runtime.jpeg.reading import JPEG_SUFFIXES
 
-    kernels.compile_ahead(planes=target.suffix.lower() in JPEG_SUFFIXES)
+    if kernels.compile_ahead(planes=target.suffix.lower() in JPEG_SUFFIXES) is not None:
+        # This one compiles the rest, for which garbage is looked for far too often: a seventh of the time.
+        gc.set_threshold(*_RARELY)
 
 
 def check_result_file(path: Path | None, inputs: Iterable[Path] = (), to_be_made: Path | None = None) -> None:

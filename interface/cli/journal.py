@@ -27,17 +27,16 @@ journal = typer.Typer(
 )
 app.add_typer(journal, name="journal", rich_help_panel=COLORIZE)
 
-FolderArgument = Annotated[Path, typer.Argument(help="A folder of results.", metavar="FOLDER")]
+FolderArgument = Annotated[str, typer.Argument(help="A folder of results.", metavar="FOLDER")]
 
 
 @command(None, "colorrt journal show out/", group=journal)
 def show(folder: FolderArgument, json_file: JsonFileOption = None) -> None:
     """Show what was done: rows, results, outcomes, settings, first and last time."""
-    from colorrt.runtime.fixity import open_journal, summarize_journal
+    from colorrt.runtime.fixity import summarize_journal
 
-    found = open_journal(folder)
+    found, summary = summarize_journal(_folder_of(folder))
     _check_json(json_file, found)
-    summary = summarize_journal(found)
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items())
     torn = f", {summary.torn} torn lines passed over" if summary.torn else ""
     say_table(
@@ -54,12 +53,12 @@ def show(folder: FolderArgument, json_file: JsonFileOption = None) -> None:
                     f"{making.saturation:g}, {making.upsample}, {making.film or _quality_of(making)}, "
                     f"colorrt {making.version}",
                 )
-                for making, count in summary.makings.items()
+                for making, count in summary.makings
             ),
         ]
     )
-    makings = [asdict(making) | {"results": count} for making, count in summary.makings.items()]
-    write_json(json_file, asdict(replace(summary, makings={})) | {"makings": makings})
+    makings = [asdict(making) | {"results": count} for making, count in summary.makings]
+    write_json(json_file, asdict(replace(summary, makings=())) | {"makings": makings})
 
 
 @command(None, "colorrt journal verify out/", "colorrt journal verify out/ --json fixity.json", group=journal)
@@ -70,7 +69,7 @@ def verify(folder: FolderArgument, json_file: JsonFileOption = None) -> None:
     """
     from colorrt.runtime.fixity import Fixity, open_journal, verify_results
 
-    found = open_journal(folder)
+    found = open_journal(_folder_of(folder))
     _check_json(json_file, found)
     counts: Counter[Fixity] = Counter()
     table = []
@@ -91,8 +90,8 @@ def verify(folder: FolderArgument, json_file: JsonFileOption = None) -> None:
 
 @command(None, "colorrt journal merge all/ machine-1/out machine-2/out", group=journal)
 def merge(
-    into: Annotated[Path, typer.Argument(help="The folder whose journal gets the rows.", metavar="INTO")],
-    others: Annotated[list[Path], typer.Argument(help="Folders of results.", metavar="FOLDERS")],
+    into: Annotated[str, typer.Argument(help="The folder whose journal gets the rows.", metavar="INTO")],
+    others: Annotated[list[str], typer.Argument(help="Folders of results.", metavar="FOLDERS")],
 ) -> None:
     """Merge journals of several machines, such as those of --shard, into that of one folder.
 
@@ -101,7 +100,7 @@ def merge(
     """
     from colorrt.runtime.fixity import merge_journals
 
-    added, several = merge_journals(into, others)
+    added, several = merge_journals(_folder_of(into), [_folder_of(other) for other in others])
     say(f"{added} rows added to the journal of {into}", err=False)
     if several:
         say(f"{several} results have rows of more than one source; the last one counts")
@@ -113,4 +112,13 @@ def _quality_of(making: Making) -> str:
 
 def _check_json(path: Path | None, journal: Journal) -> None:
     """Raise UsageError when the figures would take the place of the journal, or of what it stands for."""
-    check_result_file(path, [journal.path, *(journal.folder / row.target for row in journal.results())])
+    check_result_file(path, [journal.path, *(journal.folder / target for target in journal.targets())])
+
+
+def _folder_of(name: str) -> Path:
+    from colorrt.errors import UsageError
+
+    # Path would take it for the working folder.
+    if name == "":
+        raise UsageError("the name of a folder is empty; check the variable or the quotes that it came from")
+    return Path(name)

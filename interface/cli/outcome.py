@@ -8,6 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ LISTED = 20
 """Failures that are listed at the end; --report lists all."""
 REFRESH = 30.0
 """Seconds after which the report on disk is brought up to date: a kill leaves one that is hardly older."""
+_FIRST = 1.0
+# Of the time that a run takes: a report of a million pictures takes seconds to write.
+_MOST_SHARE = 0.02
 _SUFFIXES = (".json", ".csv")
 _PLURALS = ("archive", "file", "film", "folder", "link", "picture")
 
@@ -39,8 +43,11 @@ class Report:
         self._path = path
         self._left_out = left_out
         self._written = time.monotonic()
+        self._pause = _FIRST
         self._more: list[dict[str, Any]] = []
         self.results: list[Result] = []
+        self.failed = False
+        """Whether the last writing of the file has failed."""
 
     def follow(self, results: Iterable[Result]) -> Iterator[Result]:
         """Note each result, and bring the file up to date now and then."""
@@ -52,14 +59,24 @@ class Report:
         """Note a result, and what is to be said of it beside what is said of all; bring the file up to date."""
         self.results.append(result)
         self._more.append(more)
-        if time.monotonic() - self._written > REFRESH:
+        if time.monotonic() - self._written > self._pause:
+            # On a full disk, say, which fails pictures and not the run: the last one will tell.
+            with suppress(UsageError):
+                self.write()
+
+    def close(self) -> None:
+        """Write the file for the last time; say so when that is not possible: what was colored is still to be told."""
+        try:
             self.write()
+        except UsageError as error:
+            self.failed = True
+            say(f"error: {error}")
 
     def write(self) -> None:
         """Write the file, whole or not at all. Raises UsageError when that is not possible."""
         from colorrt.atomic import atomic_path, remove_parts
 
-        self._written = time.monotonic()
+        began = self._written = time.monotonic()
         if self._path is None:
             return
         # Of reports whose runs were killed as they wrote one.
@@ -68,6 +85,9 @@ class Report:
         with atomic_path(self._path, UsageError) as part:
             text = _csv(self._flat()) if as_csv else json.dumps(list(self._rows()), indent=1) + "\n"
             part.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+        self._written = time.monotonic()
+        # Soon at first: a run may be killed in its first seconds, too.
+        self._pause = max(min(2 * self._pause, REFRESH), (self._written - began) / _MOST_SHARE)
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         for result, more in zip(self.results, self._more, strict=True):

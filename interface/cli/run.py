@@ -25,7 +25,7 @@ from colorrt.cli.outcome import Report, count_outcomes, summarize
 from colorrt.cli.pipes import PIPE, Pipe, check_pipes, is_piped, open_pipe
 from colorrt.cli.places import check_files, make_output, output_of
 from colorrt.cli.progress import Progress
-from colorrt.cli.sheets import write_preview_of, write_sheet
+from colorrt.cli.sheets import check_preview, write_preview_of, write_sheet
 from colorrt.cli.signals import exit_code, word
 from colorrt.contract import Device, FilmCodec, Precision, Steady, Upsampling
 
@@ -228,8 +228,7 @@ def run(
     from colorrt.runtime.searching import LeftOut
 
     engine, factors = _choose_engine(engine, precision), read_render_factors(render_factor)
-    folder = output_of(output)
-    most_pixels = max_pixels or DEFAULT_MAX_PIXELS
+    folder, most_pixels = output_of(output), max_pixels or DEFAULT_MAX_PIXELS
     left_out: list[LeftOut] = []
     with ExitStack() as stack:
         pipe: Pipe | None = None
@@ -264,13 +263,14 @@ def run(
             jobs = [*pictures, *films]
         check_files({"--report": report, "--sheet": sheet, "--preview": preview}, jobs, folder)
         written = Report(report, left_out)
+        check_preview(preview, {"--report": report, "--sheet": sheet, "--sign": sign}, films, pictures)
         _prepare_kernels(pictures, quiet=quiet)
         colorizer = stack.enter_context(
             Colorizer(engine, render_factor=factors, device=device, threads=threads, upsample=upsample)
         )
         colorizer.choose_saturation(saturation)
         if preview is not None:
-            write_preview_of(colorizer, films, pictures, preview, saturation)
+            write_preview_of(colorizer, films[0], preview, saturation)
             return
         if pipe is None:
             make_output(folder, jobs)
@@ -285,7 +285,7 @@ def run(
     done = summarize(written.results, left_out, folder, quiet=quiet, err=output == PIPE)
     if sheet is not None:
         write_sheet(sheet, written.results)
-    if not done:
+    if not done or written.failed:
         raise typer.Exit(1)
 
 
@@ -312,6 +312,8 @@ def _color(
     from colorrt.runtime.history import Journals
 
     journals = Journals()
+    # What was left out is known already, and a kill must not leave the report of another run.
+    report.write()
     try:
         results = _results(colorizer, pictures, settings, journals, pipe)
         # Closed before the journals are: an interrupt may come between two results, while others are written.
@@ -331,7 +333,7 @@ def _color(
         return interrupt
     finally:
         journals.close()
-        report.write()
+        report.close()
     return None
 
 

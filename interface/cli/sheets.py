@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,16 +14,29 @@ if TYPE_CHECKING:
     from colorrt.runtime.jobs import Job
 
 
-def write_preview_of(
-    colorizer: Colorizer, films: Sequence[Job], pictures: Sequence[Job], path: Path, saturation: float | None
+def check_preview(
+    path: Path | None, others: Mapping[str, object], films: Sequence[Job], pictures: Sequence[Job]
 ) -> None:
-    """Write the preview of a single film. Raises UsageError when there are others."""
-    from colorrt.errors import UsageError
-    from colorrt.runtime.film.preview import write_preview
+    """Raise UsageError when there is not just one film to preview, or an option asks for what a preview has not.
 
+    path: of the preview; None asks for none. others: such options and what they got, None where they were not given.
+    """
+    from colorrt.errors import UsageError
+
+    if path is None:
+        return
     if len(films) != 1 or pictures or films[0].problem is not None:
         raise UsageError("--preview is of one film; name just one")
-    shots = write_preview(colorizer, films[0].source, path, saturation)
+    given = [option for option, value in others.items() if value is not None]
+    if given:
+        raise UsageError(f"--preview colors no film, so there is nothing for {' and '.join(given)}; leave it out")
+
+
+def write_preview_of(colorizer: Colorizer, film: Job, path: Path, saturation: float | None) -> None:
+    """Write the preview of a film."""
+    from colorrt.runtime.film.preview import write_preview
+
+    shots = write_preview(colorizer, film.source, path, saturation)
     say(f"{shots} shot{'s' if shots != 1 else ''}: {path}", err=False)
 
 

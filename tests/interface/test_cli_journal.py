@@ -113,3 +113,11 @@ def test_file_in_place_of_a_folder_is_one_line(
     assert (result.exit_code, result.stderr) == (
         2, "error: a.jpg: it is a file; name a folder that 'colorrt run' wrote into\n",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [("show", ""), ("verify", ""), ("merge", "", "out"), ("merge", "all", "")])
+def test_empty_name_is_not_the_working_folder(colorrt: Command, out: Path, words: tuple[str, ...]) -> None:
+    result = colorrt("journal", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "the name of a folder is empty" in result.stderr
+    assert not (out.parent / ".colorrt").exists()

@@ -208,6 +208,32 @@ main()
 """
 
 
+def test_report_that_cannot_be_written_any_more_stops_no_run(
+    run: Command, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from colorrt.cli.outcome import Report
+    from colorrt.errors import UsageError
+
+    real, calls = Report.write, []
+
+    def write(self: Report) -> None:
+        calls.append(len(self.results))
+        if len(calls) > 1:
+            raise UsageError("report.json: cannot be written: the disk is full")
+        real(self)
+
+    monkeypatch.setattr(Report, "write", write)
+    monkeypatch.setattr("colorrt.cli.outcome._FIRST", -1.0)
+    monkeypatch.setattr("colorrt.cli.outcome._MOST_SHARE", float("inf"))
+    monkeypatch.setattr("colorrt.cli.outcome.REFRESH", -1.0)
+    result = run("photos", "-o", "out", "--report", "report.json")
+    assert result.exit_code == 1
+    assert "3 colored, in out" in result.stdout
+    assert result.stderr.count("report.json: cannot be written: the disk is full") == 1
+    # Tried before the first picture, after each, and at the end.
+    assert calls == [0, 1, 2, 3, 3]
+
+
 def test_termination_ends_like_an_interrupt_with_its_own_code_and_a_report(
     save_gray: Save, tiny_onnx: Path, tmp_path: Path
 ) -> None:

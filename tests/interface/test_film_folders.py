@@ -281,6 +281,13 @@ def test_sheet_shows_the_pictures_beside_films(run: Command, old: Path, tmp_path
     assert not (tmp_path / "none.png").exists()
 
 
+def test_preview_refuses_what_it_would_not_write(run: Command, old: Path, tmp_path: Path) -> None:
+    result = run("old/film.mp4", "--preview", "shots.png", "--report", "r.json", "--sheet", "s.png")
+    assert result.exit_code == 2
+    assert "--preview colors no film, so there is nothing for --report and --sheet; leave it out" in result.stderr
+    assert not (tmp_path / "shots.png").exists()
+
+
 def test_preview_leaves_no_picture_out_in_silence(run: Command, old: Path, tmp_path: Path) -> None:
     result = run("old/a.jpg", "old/film.mp4", "--preview", "shots.png")
     assert result.exit_code == 2

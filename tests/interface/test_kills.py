@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from forked_runs import fork_run
 from PIL import Image
 
 from colorrt.runtime.journal import Identity, identify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.process import BaseProcess
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="only where processes can be killed")
 
@@ -49,12 +51,22 @@ class Folder:
     def __init__(self, scans: Path, out: Path, engine: Path, *more: object) -> None:
         self.scans, self.out = scans, out
         self.report = out.with_suffix(".json")
+        self.errors = out.with_suffix(".txt")
         self.command = [
             sys.executable, "-m", "colorrt", "run", scans, "-o", out, "--engine", engine, "--render-factor", "1",
             "--threads", "1", "--report", self.report, *more,
         ]  # fmt: skip
         self.seen: dict[Path, tuple[int, int]] = {}
         """Inode and time of each result when it was first seen: one that is made again has others."""
+
+    def fork(self) -> BaseProcess:
+        """Start a run whose modules are there; its words go into `errors`."""
+        return fork_run(self.command[3:], self.errors)
+
+    def size(self) -> int:
+        """Bytes of the journal."""
+        journal = self.out / ".colorrt/journal.jsonl"
+        return journal.stat().st_size if journal.exists() else 0
 
     def start(self) -> subprocess.Popen[str]:
         return subprocess.Popen([str(one) for one in self.command], stderr=subprocess.PIPE, text=True)
@@ -105,19 +117,23 @@ class Folder:
 
 def kill_at_random(folder: Folder, rng: random.Random) -> bool:
     """Kill a run, mostly while it writes. Returns whether it was alive."""
-    process = folder.start()
-    before = len(folder.rows())
     # A quarter of them at any moment, while modules are loaded too; the others once there are results.
     if rng.random() < 0.25:
+        started = folder.start()
         time.sleep(rng.uniform(0, 2))
+        alive = started.poll() is None
+        started.kill()
+        _, errors = started.communicate()
     else:
-        deadline = time.monotonic() + PATIENCE
-        while len(folder.rows()) == before and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.005)
+        before, deadline = folder.size(), time.monotonic() + PATIENCE
+        forked = folder.fork()
+        while folder.size() == before and forked.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.25))
-    alive = process.poll() is None
-    process.kill()
-    _, errors = process.communicate()
+        alive = forked.is_alive()
+        forked.kill()
+        forked.join()
+        errors = folder.errors.read_text()
     assert "Traceback" not in errors
     folder.check()
     return alive
@@ -170,6 +186,8 @@ def test_result_whose_run_dies_before_its_row_is_written_gets_its_row_from_the_n
     command = [sys.executable, "-c", DIES, *map(str, folder.command[3:])]
     died = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert died.returncode == -signal.SIGKILL
+    # It died in its first second: the report is there, though of nothing yet.
+    assert json.loads(folder.report.read_text()) == []
     assert (tmp_path / "out/1.png").exists()
     assert "1.png" not in {row["target"] for row in folder.rows()}
     folder.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,12 +66,15 @@ def test_results_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_summary_counts_rows_results_and_settings(tmp_path: Path) -> None:
+    several = replace(MAKING, render_factor=[8, 16])
     keep(tmp_path, [row("a", 3), row("b", 1), row("a", 5), row("c", 2, "failed")])
+    keep(tmp_path, [replace(row("d", 4), making=several), row("e", 4)])
     with (tmp_path / ".colorrt/journal.jsonl").open("a") as file:
         file.write('{"torn": ')
-    found = summarize_journal(open_journal(tmp_path))
-    assert (found.rows, found.torn, found.results, found.outcomes) == (4, 1, 2, {"done": 3, "failed": 1})
-    assert found.makings == {MAKING: 2}
+    journal, found = summarize_journal(tmp_path)
+    assert (found.rows, found.torn, found.results, found.outcomes) == (6, 1, 4, {"done": 5, "failed": 1})
+    assert found.makings == ((MAKING, 3), (several, 1))
+    assert [one.target for one in journal.results()] == ["a", "b", "d", "e"]
     assert (found.first[-2:], found.last[-2:]) == ("01", "05")
 
 
