@@ -150,7 +150,7 @@ def _match(
     patches: NDArray[np.float32],
 ) -> None:
     # room: of a patch itself, both its gradients less their means, and what `_compare` found.
-    zero, two = np.float32(0.0), np.float32(2.0)
+    zero, two, enough = np.float32(0.0), np.float32(2.0), np.float32(PATCH * PATCH * NOISE * NOISE)
     height, width = here.shape
     half = PATCH // 2
     for i in range(tops.size):
@@ -158,6 +158,10 @@ def _match(
             top, left = tops[i], lefts[j]
             _take_patch(here, top, left, room)
             none = _error(padded, top, left, zero, zero, room)
+            if none < enough:
+                # No flow is so much better that the patch would not stand.
+                patches[0, i, j], patches[1, i, j] = zero, zero
+                continue
             down, across, least = zero, zero, none
             for k in range(3):
                 if (k == 1 and j == 0) or (k == 2 and i == 0):
@@ -178,7 +182,7 @@ def _match(
                 found = _error(padded, top, left, found_down, found_across, room)
                 if found <= least:
                     down, across, least = found_down, found_across, found
-                if none - least < np.float32(PATCH * PATCH * NOISE * NOISE):
+                if none - least < enough:
                     down, across = zero, zero
             patches[0, i, j], patches[1, i, j] = down, across
 

@@ -35,6 +35,7 @@ def main() -> int:
         ("kernels", _add_kernels, _kernels),
         ("bleeding", _add_bleeding, _bleeding),
         ("film", _add_film, _film),
+        ("film-strip", _add_film_strip, _film_strip),
         ("color", _add_color, _color),
         ("oracle", _add_oracle, _oracle),
     ):
@@ -127,6 +128,18 @@ def _film(arguments: argparse.Namespace) -> None:
     everies = [None if every == "changed" else int(every) for every in arguments.guess_every]
     study = study_films(arguments.clips, arguments.engine, arguments.frames, print, everies)
     _write(arguments.json, study.as_json())
+
+
+def _add_film_strip(commands: Any) -> None:
+    strip = commands.add_parser("film-strip", help="a picture of a made film, guessed and steadied")
+    strip.add_argument("photo", type=Path, help="a gray photograph, over which a camera pans")
+    strip.add_argument("target", type=Path, help="the strip, a JPEG")
+
+
+def _film_strip(arguments: argparse.Namespace) -> None:
+    from studies.film_strip import write_strip
+
+    write_strip(arguments.photo, arguments.target)
 
 
 def _add_color(commands: Any) -> None:

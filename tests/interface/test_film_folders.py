@@ -254,8 +254,8 @@ def test_film_that_does_not_fit_onto_the_disk_is_said_and_the_others_are_made(
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 256, 192, "yuv420p"
         for _ in range(30):
-            noise = random.integers(0, 256, (192, 256, 3)).astype(np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+            noise = random.integers(0, 256, (192, 256)).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="gray")))
         container.mux(stream.encode(None))
     with start(tiny_onnx, tmp_path, "old", limit=200_000) as process:
         output, errors = process.communicate(timeout=120)

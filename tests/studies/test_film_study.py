@@ -22,9 +22,13 @@ def write_clip(path: Path, frames: int, width: int) -> Path:
     return path
 
 
-def test_study_scores_each_guess_and_compares_with_truth(tmp_path: Path, tiny_onnx: Path) -> None:
+def test_study_scores_each_guess_and_compares_with_truth(
+    tmp_path: Path, tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from studies import film
     from studies.film import study_films
 
+    monkeypatch.setattr(film, "PAN_FRAMES", 4)
     clips = [write_clip(tmp_path / "a.mp4", 10, 64), write_clip(tmp_path / "b_gray_and_color.mp4", 20, 128)]
     lines: list[str] = []
     study = study_films(clips, tiny_onnx, None, lines.append)
