@@ -20,7 +20,7 @@ table { border-collapse: collapse; } td, th { padding: .2rem .9rem .2rem 0; text
 td:first-child, th:first-child { text-align: left; } thead th { border-bottom: 1px solid currentColor; }
 img { max-width: 100%; height: auto; } .note { opacity: .7; max-width: 50rem; }
 .bar { display: inline-block; height: .7rem; background: #3a7; vertical-align: middle; }
-.bar.gray { background: #999; }
+.bar.gray { background: #999; } .bars { text-align: left; }
 """
 _BAR_EMS = 12.0
 
@@ -104,7 +104,8 @@ def _hues(colors: Mapping[str, Any]) -> str:
             f'background:lch({light}% 55 {step * place + step // 2})"></span><br>'
             for share, light in zip(pair, (65, 45), strict=True)
         )
-        rows.append((f"{step * place} to {step * (place + 1)}", *(f"{share:.1%}" for share in pair), bars))
+        shown = (f"{share:.1%}" for share in pair)
+        rows.append((f"{step * place} to {step * (place + 1)}", *shown, f'<div class="bars">{bars}</div>'))
     heads = ("hue, degrees", "colored", "original", "colored above, original below")
     return "<h2>Hues</h2>" + _table(heads, rows)
 

@@ -115,14 +115,17 @@ def read_cases(zoo: Path, name: str, network: ChromaOfLab) -> Iterator[Case]:
         yield Case(path.stem, size, seen, guess, luma, arrays.get("chroma"))
 
 
-def measure_agreement(network: ChromaOfLab, name: str, cases: list[Case], *, graph: bool = True) -> Agreement:
-    """Run a network, and with `graph` its export on ONNX Runtime, on cases of one size."""
+def open_graph(network: ChromaOfLab, size: int | None) -> ort.InferenceSession:
+    """Export a network for squares of `size`, or of any size for None, and open the graph on ONNX Runtime."""
+    model = trace(network, None if size is None else size // UNIT).SerializeToString()
+    return ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+
+
+def measure_agreement(
+    network: ChromaOfLab, name: str, cases: list[Case], session: ort.InferenceSession | None
+) -> Agreement:
+    """Run a network, and where there is one its graph, on cases of one size."""
     (size,) = {case.size for case in cases}
-    session = None
-    if graph:
-        model = trace(network, size // UNIT).SerializeToString()
-        session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
-        del model
     scale, worst = network.scale, {"ab": [0.0], "chroma": [0.0], "graph": [0.0]}
     for case in cases:
         with torch.inference_mode():
@@ -144,8 +147,11 @@ def compare_with_originals(zoo: Path, names: list[str]) -> Iterator[Agreement]:
     for name in names:
         network = load_original(zoo, name)
         cases = list(read_cases(zoo, name, network))
+        # DDColor's graphs are of one size.
+        session = open_graph(network, None) if name in ZHANG else None
         for size in sorted({case.size for case in cases}):
-            yield measure_agreement(network, name, [case for case in cases if case.size == size])
+            graph = session or open_graph(network, size)
+            yield measure_agreement(network, name, [case for case in cases if case.size == size], graph)
 
 
 def agreement_line(found: Agreement) -> str:
