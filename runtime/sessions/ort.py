@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 from typing import cast
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from colorrt.contract import INPUT, OUTPUT, Contract, Device, Precision
 from colorrt.errors import ArtifactError, BackendError, ModelError
 from colorrt.runtime.artifact import Artifact
-from colorrt.runtime.sessions.session import SessionOptions, check_luma
+from colorrt.runtime.sessions.session import SessionOptions, check_luma, count_cores
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 PROVIDERS: dict[str, str] = {Device.AUTO: CPU, Device.CPU: CPU, Device.CUDA: CUDA}
@@ -26,11 +25,6 @@ QUIET = 4
 ABOUT_CUDA = re.compile(r"cuda|cudnn|cublas|\bgpu\b", re.IGNORECASE)
 # What its messages begin with: its own codes, and the path that ours begin with already.
 PREAMBLE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed: ?)?")
-
-
-def count_cores() -> int:
-    """Return on how many cores this process may run."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class OrtSession:
@@ -91,6 +85,16 @@ class OrtSession:
     def backend(self) -> str:
         """What runs the network, for people."""
         return f"ONNX Runtime {ort.__version__} on {self._provider.removesuffix('ExecutionProvider')}"
+
+    @property
+    def precision(self) -> str:
+        """The numbers that it computes with."""
+        return self._contract.precision
+
+    @property
+    def making(self) -> str:
+        """What makes its answers differ from those of other sessions."""
+        return ""
 
     @property
     def best_batch(self) -> int:

@@ -148,7 +148,7 @@ def test_impossible_thread_counts_are_refused(threads: int) -> None:
 
 
 def test_unknown_device_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="device 'tpu' is unknown; choose one of auto, cpu, cuda"):
+    with pytest.raises(UsageError, match="device 'tpu' is unknown; choose one of auto, cpu, openvino, cuda"):
         SessionOptions("tpu")
 
 
