@@ -50,6 +50,8 @@ class OpenVinoSession:
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
             "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+            # Threads bound to cores wait for those that read and write there.
+            "ENABLE_CPU_PINNING": False,
         }
         if options.threads is not None:
             self._settings["INFERENCE_NUM_THREADS"] = min(options.threads, count_cores())

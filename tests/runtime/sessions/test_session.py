@@ -13,7 +13,9 @@ from colorrt.contract import Contract
 from colorrt.errors import ArtifactError, BackendError, ModelError, UsageError
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.sessions.opening import open_session
+from colorrt.runtime.sessions.ort import sums_overflow
 from colorrt.runtime.sessions.session import Session, SessionOptions, check_luma
+from colorrt.runtime.shipped import shipped_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +141,39 @@ def test_threads_of_a_network_do_not_wait_in_loops(tiny_onnx: Path, monkeypatch:
     monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.SessionOptions", Spy)
     open_session(read_artifact(tiny_onnx), SessionOptions()).run(squares())
     assert seen == [("session.intra_op.allow_spinning", "0")]
+
+
+@pytest.mark.parametrize("overflow", [False, True])
+def test_int8_takes_slower_instructions_only_where_sums_overflow(
+    monkeypatch: pytest.MonkeyPatch, overflow: bool
+) -> None:
+    seen: list[str] = []
+    real = onnxruntime.SessionOptions
+
+    class Spy(real):  # type: ignore[misc, valid-type]  # the class of a compiled module
+        def add_session_config_entry(self, key: str, value: str) -> None:
+            seen.append(key)
+            super().add_session_config_entry(key, value)
+
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.SessionOptions", Spy)
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.sums_overflow", lambda: overflow)
+    for precision in ("int8", "fp32"):
+        open_session(read_artifact(shipped_artifact(precision)), SessionOptions(threads=1))
+    assert seen.count("session.x64quantprecision") == overflow
+
+
+def test_overflow_is_found_by_trying(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sums_overflow.__wrapped__() in (False, True)
+
+    class Saturates:
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+
+        def run(self, _: None, asked: dict[str, np.ndarray]) -> list[np.ndarray]:
+            pairs = (asked["a"].astype(np.int64)[:, :, None] * asked["b"]).reshape(16, 32, 2, 16).sum(axis=2)
+            return [pairs.clip(-32768, 32767).sum(axis=1)]
+
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.InferenceSession", Saturates)
+    assert sums_overflow.__wrapped__()
 
 
 @pytest.mark.parametrize("threads", [0, -2])
