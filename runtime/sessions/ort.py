@@ -23,6 +23,8 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 PROVIDERS: dict[str, str] = {Device.AUTO: CPU, Device.CPU: CPU, Device.CUDA: CUDA}
 # On two cores one picture at a time is fastest (studies/results/latency-lite-rf16.json). On CUDA not measured.
 CPU_BATCH, CUDA_BATCH = 1, 4
+LARGE = 1 << 25
+"""Bytes of a file from which on its memory is not planned ahead."""
 # What ONNX Runtime prints to the terminal: 4 is nothing that it survives. Its errors arrive as exceptions.
 QUIET = 4
 ABOUT_CUDA = re.compile(r"cuda|cudnn|cublas|\bgpu\b", re.IGNORECASE)
@@ -46,6 +48,9 @@ class OrtSession:
         settings.log_severity_level = QUIET
         # Threads that spin between pictures take the cores from those that read and write.
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # From the second run of a shape on, a plan of its memory takes one block for all of it, beside what the first
+        # run took: of DeOldify artistic at render factor 35, 3.5 GB instead of 2.0.
+        settings.enable_mem_pattern = artifact.path.stat().st_size < LARGE
         if options.threads is not None:
             # More threads than cores would take all the time from each other.
             settings.intra_op_num_threads = min(options.threads, count_cores())

@@ -162,6 +162,22 @@ def test_int8_takes_slower_instructions_only_where_sums_overflow(
     assert seen.count("session.x64quantprecision") == overflow
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_memory_of_large_networks_is_not_planned(tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
+    seen: list[bool] = []
+    real = onnxruntime.InferenceSession
+
+    def spy(path: str, options: Any, providers: list[str]) -> Any:
+        seen.append(options.enable_mem_pattern)
+        return real(path, options, providers=providers)
+
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.InferenceSession", spy)
+    if large:
+        monkeypatch.setattr("colorrt.runtime.sessions.ort.LARGE", 100)
+    open_session(read_artifact(tiny_onnx))
+    assert seen == [not large]
+
+
 def test_overflow_is_found_by_trying(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sums_overflow.__wrapped__() in (False, True)
 
