@@ -8,7 +8,7 @@ import torch
 
 from colorrt.contract import Precision
 from colorrt.errors import BackendError, ModelError
-from colorrt.runtime.sessions.ort import count_cores
+from colorrt.runtime.sessions.session import count_cores
 
 if TYPE_CHECKING:
     import numpy as np

@@ -128,7 +128,7 @@ def measure_latency(plan: Plan, say: Callable[[str], None] = lambda _: None) -> 
         return LatencyReport(
             artifact=path.name,
             model=contract.model,
-            precision=contract.precision,
+            precision=colorizer.precision,
             weights_sha256=contract.weights_sha256,
             render_factor=factor,
             backend=backend,

@@ -19,6 +19,7 @@ PACKAGES = (
     "numpy",
     "onnxruntime",
     "onnxruntime-gpu",
+    "openvino",
     "pillow",
     "tensorrt",
     "tensorrt-rtx-cu12",

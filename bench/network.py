@@ -107,7 +107,7 @@ def open_entrant(path: Path, render_factor: int, options: SessionOptions) -> Ent
     name = f"{artifact.path.name}, {session.backend}"
     contract = artifact.contract
     timed = session if isinstance(session, DeviceTimed) else None
-    return Entrant(name, contract.precision, session.run, contract.batch, timed, (False, True), session.close)
+    return Entrant(name, session.precision, session.run, contract.batch, timed, (False, True), session.close)
 
 
 def held_on_device(entrant: Entrant, render_factor: int) -> int | None:

@@ -52,10 +52,11 @@ class Precision(StrEnum):
 
 
 class Device(StrEnum):
-    """What runs a network. AUTO: the CPU for ONNX files, the GPU for engines."""
+    """What runs a network. AUTO: the CPU for ONNX files, the GPU for engines. CPU: ONNX Runtime there."""
 
     AUTO = "auto"
     CPU = "cpu"
+    OPENVINO = "openvino"
     CUDA = "cuda"
 
 

@@ -29,8 +29,9 @@ class Colorizer(colorizer.Colorizer):
     `artifact`: an ONNX file made by `colorrt export`, or an engine by `colorrt build`; None takes the model that ships.
     `render_factor`: 1..64, for graphs of any size (16 when not given); a graph of one size takes only its own. Of
     several, such as (8, 16, 24), the guesses are averaged.
-    `device`: "auto", "cpu" or "cuda". `threads`: CPU threads, None for all cores. `upsample`: how chroma comes to the
-    picture's size: "guided" follows the edges of its luma, "bilinear" does not (as DeOldify).
+    `device`: "auto", "cpu", "openvino" or "cuda". `exact`: compute with the numbers of the file, where OpenVINO would
+    take BF16 for FP32. `threads`: CPU threads, None for all cores. `upsample`: how chroma comes to the picture's size:
+    "guided" follows the edges of its luma, "bilinear" does not (as DeOldify).
 
     Raises ArtifactError or BackendError when the artifact cannot run, UsageError for impossible settings. Usable as a
     context manager; `close` frees the network.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorrt import kernels
-from colorrt.contract import UNIT, Contract, Device, Upsampling
+from colorrt.contract import UNIT, Contract, Device, Precision, Upsampling
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.paint import Paint
@@ -43,7 +43,8 @@ class Colorizer:
 
     `artifact`: an ONNX file made by `colorrt export`; None takes the model that ships. `render_factor`: 1..64, for
     graphs of any size (16 when not given); a graph of one size takes only its own. Of several, such as (8, 16, 24), the
-    guesses are averaged; `size` and `render_factor` are then those of the largest. `device`: "auto", "cpu" or "cuda".
+    guesses are averaged; `size` and `render_factor` are then those of the largest. `device`: "auto", "cpu",
+    "openvino" or "cuda". `exact`: compute with the numbers of the file, where OpenVINO would take BF16 for FP32.
     `threads`: CPU threads, None for all cores. `upsample`: how chroma comes to the picture's size: "guided" follows the
     edges of its luma, "bilinear" does not (as DeOldify).
 
@@ -57,13 +58,14 @@ class Colorizer:
         *,
         render_factor: int | Sequence[int] | None = None,
         device: str = Device.AUTO,
+        exact: bool = False,
         threads: int | None = None,
         upsample: str = Upsampling.GUIDED,
     ) -> None:
         if upsample not in tuple(Upsampling):
             raise UsageError(f"there is no upsampling {upsample!r}; choose {' or '.join(Upsampling)}")
         self.upsample = upsample
-        options = SessionOptions(device, threads)
+        options = SessionOptions(device, threads, exact)
         found = read_artifact(Path(artifact) if artifact is not None else shipped_artifact())
         self.render_factors = choose_render_factors(found.contract, render_factor)
         self.render_factor = self.render_factors[-1]
@@ -80,6 +82,17 @@ class Colorizer:
     def backend(self) -> str:
         """What runs the network, for people."""
         return self._session.backend
+
+    @property
+    def precision(self) -> str:
+        """The numbers that the network is computed with."""
+        return self._session.precision
+
+    @property
+    def network_name(self) -> str:
+        """The model, and what makes its guesses differ from those of its FP32 file: "lite", "lite int8 openvino"."""
+        own = "" if self.contract.precision == Precision.FP32 else str(self.contract.precision)
+        return " ".join(filter(None, (self.contract.model, own, self._session.making)))
 
     @property
     def best_batch(self) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
+from colorrt.errors import BackendError
 from colorrt.runtime.sessions.flavors import broken_flavors, installed_flavors
 from colorrt.runtime.sessions.gpu import NO_PACKAGE, Gpu, GpuSearch, search_gpu
 
@@ -50,12 +52,18 @@ class Diagnosis:
     """Those that colorrt can take: CPU, and CUDA where the package has it."""
     others: tuple[str, ...]
     """Those that the package has and colorrt does not take."""
+    openvino: str | None = None
+    """Version of OpenVINO and the numbers it computes with here, "2026.4.1 (fp32, bf16)"; None: it does not run."""
+    openvino_problem: str | None = None
+    """Why it does not."""
 
 
 def diagnose() -> Diagnosis:
     """Look at the machine. Takes about as long as loading what it tries. Never raises."""
     silent: tuple[tuple[Provider, ...], tuple[str, ...], str | None] = ((), (), "it does not answer")
     providers, others, problem = _safely(_providers, silent)
+    unasked: tuple[str | None, str | None] = (None, "it does not answer")
+    found, why = _safely(_openvino, unasked)
     return Diagnosis(
         search=search_gpu(),
         jetpack=_safely(_jetpack, None),
@@ -64,6 +72,8 @@ def diagnose() -> Diagnosis:
         runtime_problem=problem,
         providers=providers,
         others=others,
+        openvino=found,
+        openvino_problem=why,
     )
 
 
@@ -77,6 +87,13 @@ def say_choice(found: Diagnosis) -> str:
     if problem is not None:
         return f"nothing: ONNX Runtime does not run on the CPU ({problem})"
     return "ONNX Runtime on the CPU, for every ONNX file, including the shipped model"
+
+
+def say_openvino(found: Diagnosis) -> str:
+    """Say what 'colorrt run --device openvino' takes."""
+    if found.openvino is None:
+        return f"nothing: {found.openvino_problem or 'OpenVINO is not installed'}"
+    return f"OpenVINO {found.openvino} on the CPU"
 
 
 def say_cuda(found: Diagnosis) -> str:
@@ -153,6 +170,18 @@ def _providers() -> tuple[tuple[Provider, ...], tuple[str, ...], str | None]:
     names = available_providers()
     tried = tuple(Provider(name, try_provider(name)) for name in (CPU, CUDA) if name in names)
     return tried, tuple(Provider(name, None).short for name in names if name not in (CPU, CUDA)), None
+
+
+def _openvino() -> tuple[str | None, str | None]:
+    if find_spec("openvino") is None:
+        return None, "OpenVINO is not installed"
+    from colorrt.runtime.sessions.openvino import describe_openvino
+
+    try:
+        release, numbers = describe_openvino()
+    except BackendError as error:
+        return None, str(error)
+    return f"{release} ({numbers})", None
 
 
 def _jetpack() -> str | None:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorrt.atomic import in_one_line, printable, remove_parts, telling_moves
-from colorrt.contract import Precision
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.history import History, Journals, Skip
@@ -119,7 +118,7 @@ def make_making(colorizer: Colorizer, settings: Settings) -> Making:
     """Return what decides how the results of these settings look."""
     contract = colorizer.contract
     return Making(
-        contract.model if contract.precision == Precision.FP32 else f"{contract.model} {contract.precision}",
+        colorizer.network_name,
         contract.weights_sha256,
         as_value(colorizer.render_factors),
         colorizer.choose_saturation(settings.saturation),

@@ -78,33 +78,37 @@ def _memory(arguments: argparse.Namespace) -> None:
 
 def _add_cpu(commands: Any) -> None:
     cpu = commands.add_parser(
-        "cpu", help="ONNX Runtime, OpenVINO and PyTorch on the CPU, FP32, BF16 and INT8, in turns"
+        "cpu",
+        help="ONNX Runtime, OpenVINO and PyTorch on the CPU, FP32, BF16 and INT8, in turns",
+        description="Parts that are in the JSON file already are not measured again.",
     )
-    cpu.add_argument("weights", nargs="?", type=Path, help="a checkpoint; the shipped weights if not given")
-    cpu.add_argument("--render-factor", type=int, default=16)
-    cpu.add_argument("--threads", type=int, default=2)
+    cpu.add_argument("--network", default="lite", help="lite, artistic (made-up weights), or a weights file")
+    cpu.add_argument("--factors", default="16", help="render factors, with commas")
+    cpu.add_argument("--threads", default="2", help="with commas")
     cpu.add_argument("--rounds", type=int, default=30)
     cpu.add_argument("--compiled", action="store_true", help="torch.compile too; it takes minutes")
-    cpu.add_argument("--json", type=Path, help="write the figures here")
+    cpu.add_argument("--knobs", action="store_true", help="ONNX Runtime's settings, one by one, instead")
+    cpu.add_argument("--exports", type=Path, metavar="FOLDER", help="keep the exports here for the next time")
+    cpu.add_argument("--json", type=Path, help="write the figures here, and go on from what is there")
 
 
 def _cpu(arguments: argparse.Namespace) -> None:
-    from colorrt.runtime.shipped import shipped_weights
-    from studies.cpu import compare_cpu, cpu_lines
+    from colorrt.bench.pictures import read_numbers
+    from studies.cpu.ways import CpuPlan, cpu_lines, study_cpu
 
-    check_render_factor(arguments.render_factor)
-    report = compare_cpu(
-        arguments.weights or shipped_weights(),
-        arguments.render_factor,
-        arguments.threads,
-        arguments.rounds,
+    if arguments.rounds < 1:
+        raise UsageError("--rounds takes 1 or more")
+    plan = CpuPlan(
+        network=arguments.network,
+        factors=read_numbers(arguments.factors, "--factors", 1, 64),
+        threads=read_numbers(arguments.threads, "--threads", 1, 256),
+        rounds=arguments.rounds,
         compiled=arguments.compiled,
+        knobs=arguments.knobs,
+        exports=arguments.exports,
     )
-    for line in cpu_lines(report):
-        print(line)
-    if arguments.json is not None:
-        with atomic_path(arguments.json, UsageError) as part:
-            part.write_text(json.dumps(report.as_json(), indent=1) + "\n", encoding="utf-8")
+    for part in study_cpu(plan, arguments.json, _say):
+        print("\n".join(cpu_lines(part)))
 
 
 def _add_film(commands: Any) -> None:

@@ -15,6 +15,8 @@ def choose_device(device: str) -> torch.device:
     """Settle "auto", "cpu" or "cuda". Raises UsageError for other names, BackendError when CUDA is not there."""
     if device not in tuple(Device):
         raise UsageError(f"device {device!r} is unknown; choose one of {', '.join(Device)}")
+    if device == Device.OPENVINO:
+        raise UsageError("OpenVINO runs networks and trains none; use --device cpu")
     there = torch.cuda.is_available()
     if device == Device.CUDA and not there:
         raise BackendError("PyTorch finds no CUDA device here; install its CUDA build, or use --device cpu")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PARTS = (
     ("ONNX Runtime", ("onnxruntime", "onnxruntime-gpu"), "runs networks", "colorrt"),
+    ("OpenVINO", ("openvino",), "runs them faster on most CPUs", "colorrt[openvino]"),
     ("Numba", ("numba",), "runs the kernels", "colorrt"),
     ("PyTorch", ("torch",), "exports and trains", "colorrt[export]"),
     ("ONNX", ("onnx",), "exports", "colorrt[export]"),
@@ -29,14 +30,19 @@ PARTS = (
 @command(INSPECT, "colorrt doctor", "colorrt doctor --json")
 def doctor(as_json: AsJsonOption = False) -> None:
     """Show what this machine has, what 'colorrt run' will use, and what to install for more."""
-    from colorrt.runtime.diagnosis import advise, diagnose, say_choice, say_cuda, say_engines
+    from colorrt.runtime.diagnosis import advise, diagnose, say_choice, say_cuda, say_engines, say_openvino
 
     found = diagnose()
     releases = {title: _releases(packages) for title, packages, _, _ in PARTS}
     advice = [
         f"{title} ({purpose}): pip install '{extra}'" for title, _, purpose, extra in PARTS if not releases[title]
     ] + advise(found)
-    uses = {"run": say_choice(found), "cuda": say_cuda(found), "engine": say_engines(found)}
+    uses = {
+        "run": say_choice(found),
+        "openvino": say_openvino(found),
+        "cuda": say_cuda(found),
+        "engine": say_engines(found),
+    }
     if as_json:
         typer.echo(json.dumps({**_software(), "packages": releases, "uses": uses, "advice": advice, **asdict(found)}))
         return
@@ -50,6 +56,7 @@ def doctor(as_json: AsJsonOption = False) -> None:
             *((title, ", ".join(here) or "not installed") for title, here in releases.items()),
             ("providers", _providers(found)),
             ("run will use", uses["run"]),
+            ("with --device openvino", uses["openvino"]),
             ("with --device cuda", uses["cuda"]),
             ("with an engine", uses["engine"]),
         ]

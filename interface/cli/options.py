@@ -43,7 +43,11 @@ RenderFactorOption = Annotated[
 ]
 DeviceOption = Annotated[
     Device,
-    typer.Option(help="What runs the network. auto: the CPU for ONNX, the GPU for engines.", rich_help_panel=MODEL),
+    typer.Option(
+        help="What runs the network. auto: the CPU for ONNX, the GPU for engines. openvino: the CPU, often faster; "
+        "needs the extra 'openvino'.",
+        rich_help_panel=MODEL,
+    ),
 ]
 ThreadsOption = Annotated[
     int | None, typer.Option(help="CPU threads.", metavar="N", show_default="all cores", rich_help_panel=MODEL)

@@ -227,7 +227,7 @@ def run(
     from colorrt.runtime.render_factors import read_render_factors
     from colorrt.runtime.searching import LeftOut
 
-    engine, factors = _choose_engine(engine, precision), read_render_factors(render_factor)
+    (engine, exact), factors = _choose_engine(engine, precision, device), read_render_factors(render_factor)
     folder, most_pixels = output_of(output), max_pixels or DEFAULT_MAX_PIXELS
     left_out: list[LeftOut] = []
     with ExitStack() as stack:
@@ -266,7 +266,7 @@ def run(
         check_preview(preview, {"--report": report, "--sheet": sheet, "--sign": sign}, films, pictures)
         _prepare_kernels(pictures, quiet=quiet)
         colorizer = stack.enter_context(
-            Colorizer(engine, render_factor=factors, device=device, threads=threads, upsample=upsample)
+            Colorizer(engine, render_factor=factors, device=device, exact=exact, threads=threads, upsample=upsample)
         )
         colorizer.choose_saturation(saturation)
         if preview is not None:
@@ -343,19 +343,23 @@ def _interrupted(interrupt: KeyboardInterrupt, results: Sequence[Result], jobs: 
     return typer.Exit(exit_code(interrupt))
 
 
-def _choose_engine(engine: Path | None, precision: Precision | None) -> Path | None:
-    """Return the model file: the one that is named, or the shipped one of a precision."""
+def _choose_engine(engine: Path | None, precision: Precision | None, device: Device) -> tuple[Path | None, bool]:
+    """Return the model file, the one that is named or the shipped one of a precision, and whether it is to be computed
+    with its own numbers."""
     from colorrt.errors import UsageError
     from colorrt.runtime.shipped import shipped_artifact
 
     if precision is None:
-        return engine
+        return engine, False
+    exact = device == Device.OPENVINO and precision == Precision.FP32
+    if engine is not None and exact:
+        return engine, True
     if engine is not None:
         raise UsageError(
             f"--precision {precision} chooses among the models that ship, and --engine {engine} has its own; leave one "
             "of them out"
         )
-    return shipped_artifact(precision)
+    return shipped_artifact(precision), exact
 
 
 def _tell_model(colorizer: Colorizer, *, quiet: bool) -> None:
@@ -366,7 +370,7 @@ def _tell_model(colorizer: Colorizer, *, quiet: bool) -> None:
     factors = in_words(colorizer.render_factors)
     if quiet:
         return
-    say(f"{contract.model} at render factor {factors}, {contract.precision}, {colorizer.backend}")
+    say(f"{contract.model} at render factor {factors}, {colorizer.precision}, {colorizer.backend}")
 
 
 def _prepare_kernels(pictures: Sequence[Job], *, quiet: bool) -> None:

@@ -60,7 +60,10 @@ def train(
         ),
     ] = None,
     device: Annotated[
-        Device, typer.Option(help="What trains. auto: CUDA where PyTorch finds it.", rich_help_panel=DEVICE)
+        Device,
+        typer.Option(
+            help="What trains. auto: CUDA where PyTorch finds it.", metavar="auto|cpu|cuda", rich_help_panel=DEVICE
+        ),
     ] = Device.AUTO,
     threads: Annotated[
         int | None,
@@ -89,7 +92,7 @@ def train(
     try:
         import torch
 
-        from colorrt.runtime.sessions.ort import count_cores
+        from colorrt.runtime.sessions.session import count_cores
         from colorrt.training.recipe import shrink
         from colorrt.training.recipe_toml import find_recipe, read_recipe
         from colorrt.training.train import Files

@@ -1,1 +1,1 @@
-"""Networks that are ready to run: ONNX Runtime on CPUs and CUDA, TensorRT on NVIDIA GPUs, behind one protocol."""
+"""Networks that are ready to run behind one protocol: ONNX Runtime on CPUs and CUDA, OpenVINO on CPUs, TensorRT."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from colorrt.contract import Device
 from colorrt.runtime.artifact import Artifact, Kind
 from colorrt.runtime.sessions.session import Session, SessionOptions
 
@@ -16,6 +17,10 @@ def open_session(artifact: Artifact, options: SessionOptions | None = None) -> S
         from colorrt.runtime.sessions.tensorrt import TensorRtSession
 
         return TensorRtSession(artifact, options)
+    if options.device == Device.OPENVINO:
+        from colorrt.runtime.sessions.openvino import OpenVinoSession
+
+        return OpenVinoSession(artifact, options)
     from colorrt.runtime.sessions.ort import OrtSession
 
     return OrtSession(artifact, options)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
-import os
 import re
 from typing import cast
 
@@ -15,22 +15,21 @@ from numpy.typing import NDArray
 from colorrt.contract import INPUT, OUTPUT, Contract, Device, Precision
 from colorrt.errors import ArtifactError, BackendError, ModelError
 from colorrt.runtime.artifact import Artifact
-from colorrt.runtime.sessions.session import SessionOptions, check_luma
+from colorrt.runtime.sessions.session import SessionOptions, check_luma, count_cores
 
+# TensorProto.DataType.
+FLOAT, UINT8, INT8, INT32 = 1, 2, 3, 6
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 PROVIDERS: dict[str, str] = {Device.AUTO: CPU, Device.CPU: CPU, Device.CUDA: CUDA}
 # On two cores one picture at a time is fastest (studies/results/latency-lite-rf16.json). On CUDA not measured.
 CPU_BATCH, CUDA_BATCH = 1, 4
+LARGE = 1 << 25
+"""Bytes of a file from which on its memory is not planned ahead."""
 # What ONNX Runtime prints to the terminal: 4 is nothing that it survives. Its errors arrive as exceptions.
 QUIET = 4
 ABOUT_CUDA = re.compile(r"cuda|cudnn|cublas|\bgpu\b", re.IGNORECASE)
 # What its messages begin with: its own codes, and the path that ours begin with already.
 PREAMBLE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed: ?)?")
-
-
-def count_cores() -> int:
-    """Return on how many cores this process may run."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class OrtSession:
@@ -49,13 +48,16 @@ class OrtSession:
         settings.log_severity_level = QUIET
         # Threads that spin between pictures take the cores from those that read and write.
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # From the second run of a shape on, a plan of its memory takes one block for all of it, beside what the first
+        # run took: of DeOldify artistic at render factor 35, 3.5 GB instead of 2.0.
+        settings.enable_mem_pattern = artifact.path.stat().st_size < LARGE
         if options.threads is not None:
             # More threads than cores would take all the time from each other.
             settings.intra_op_num_threads = min(options.threads, count_cores())
             settings.inter_op_num_threads = 1
-        if artifact.contract.precision == Precision.INT8:
-            # Without VNNI, sums of pairs of products of unsigned and signed bytes overflow: ONNX Runtime then takes
-            # slower instructions that do not. It changes nothing on CPUs that have VNNI.
+        if artifact.contract.precision == Precision.INT8 and sums_overflow():
+            # Instructions that do not overflow are slower: asked for where there is no need, INT8 takes 2.3 times as
+            # long, and longer than FP32.
             settings.add_session_config_entry("session.x64quantprecision", "1")
         try:
             session = ort.InferenceSession(str(artifact.path), settings, providers=[provider])
@@ -91,6 +93,16 @@ class OrtSession:
     def backend(self) -> str:
         """What runs the network, for people."""
         return f"ONNX Runtime {ort.__version__} on {self._provider.removesuffix('ExecutionProvider')}"
+
+    @property
+    def precision(self) -> str:
+        """The numbers that it computes with."""
+        return self._contract.precision
+
+    @property
+    def making(self) -> str:
+        """What makes its answers differ from those of other sessions."""
+        return ""
 
     @property
     def best_batch(self) -> int:
@@ -165,8 +177,30 @@ def try_provider(name: str) -> str | None:
     return None
 
 
+@functools.cache
+def sums_overflow() -> bool:
+    """Whether sums of products of unsigned and signed bytes overflow in ONNX Runtime on this CPU.
+
+    They do on x86-64 without VNNI, where pairs of products are added in 16 bits. Tried, for the CPU's name tells
+    nothing: 64 products of the largest bytes.
+    """
+    settings = ort.SessionOptions()
+    settings.log_severity_level = QUIET
+    settings.intra_op_num_threads = 1
+    graph = _one_node(b"MatMulInteger", {b"a": (UINT8, 2), b"b": (INT8, 2)}, (INT32, 2))
+    session = ort.InferenceSession(graph, settings, providers=[CPU])
+    left, right = np.full((16, 64), 255, np.uint8), np.full((64, 16), 127, np.int8)
+    found = session.run(None, {"a": left, "b": right})[0]
+    return bool((np.asarray(found) != 64 * 255 * 127).any())
+
+
 def _tiny_graph() -> bytes:
     """Return the bytes of an ONNX model that answers the absolute value y of one number x."""
+    return _one_node(b"Abs", {b"x": (FLOAT, 1)}, (FLOAT, 1))
+
+
+def _one_node(operator: bytes, inputs: dict[bytes, tuple[int, int]], output: tuple[int, int]) -> bytes:
+    """Return the bytes of an ONNX model of one node, with answer y. Inputs and output: type and number of axes."""
 
     def field(number: int, data: bytes) -> bytes:
         return bytes([number << 3 | 2, len(data)]) + data
@@ -175,10 +209,13 @@ def _tiny_graph() -> bytes:
         return bytes([field << 3, value])
 
     # The numbers are those of onnx.proto3: TypeProto.Tensor, NodeProto, GraphProto, ModelProto.
-    tensor = number(1, 1) + field(2, field(1, number(1, 1)))
-    names = [field(1, name) + field(2, field(1, tensor)) for name in (b"x", b"y")]
-    node = field(1, b"x") + field(2, b"y") + field(4, b"Abs")
-    graph = field(1, node) + field(2, b"tiny") + field(11, names[0]) + field(12, names[1])
+    def value(name: bytes, kind: int, axes: int) -> bytes:
+        tensor = number(1, kind) + field(2, field(1, field(2, b"n")) * axes)
+        return field(1, name) + field(2, field(1, tensor))
+
+    node = b"".join(field(1, name) for name in inputs) + field(2, b"y") + field(4, operator)
+    takes = b"".join(field(11, value(name, *kind)) for name, kind in inputs.items())
+    graph = field(1, node) + field(2, b"tiny") + takes + field(12, value(b"y", *output))
     return number(1, 8) + field(7, graph) + field(8, number(2, 13))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,17 +12,27 @@ from numpy.typing import NDArray
 from colorrt.contract import Contract, Device
 from colorrt.errors import UsageError
 
+BFLOAT16 = "bf16"
+"""Numbers that OpenVINO computes FP32 files with, where the CPU has them: FP32 with 8 bits of mantissa."""
+
+
+def count_cores() -> int:
+    """Return on how many cores this process may run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 @dataclass(frozen=True)
 class SessionOptions:
     """How a session is opened.
 
-    `device`: "auto" takes the CPU for ONNX files and the GPU for engines, "cpu" and "cuda" take that and nothing
-    else. `threads`: CPU threads of an ONNX file's network; None takes all cores of the process.
+    `device`: "auto" takes the CPU for ONNX files and the GPU for engines, "cpu", "openvino" and "cuda" take that and
+    nothing else. `threads`: CPU threads of an ONNX file's network; None takes all cores of the process. `exact`:
+    compute with the file's own numbers, where the device has faster ones.
     """
 
     device: str = Device.AUTO
     threads: int | None = None
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if self.device not in tuple(Device):
@@ -40,6 +51,14 @@ class Session(Protocol):
     @property
     def backend(self) -> str:
         """What runs the network, for people: "ONNX Runtime 1.31 on CPU"."""
+
+    @property
+    def precision(self) -> str:
+        """The numbers that it computes with: those of the contract, or faster ones."""
+
+    @property
+    def making(self) -> str:
+        """What makes its answers differ from those of other sessions on the same file; "": no more than rounding."""
 
     @property
     def best_batch(self) -> int:

@@ -39,10 +39,10 @@ class TensorRtSession:
         Raises BackendError where TensorRT, the GPU or a fitting version is missing, ArtifactError when the engine is
         not what its contract says, ModelError when there is not enough GPU memory.
         """
-        if options.device == Device.CPU:
+        if options.device in (Device.CPU, Device.OPENVINO):
             raise BackendError(
-                f"{artifact.path}: a TensorRT engine runs on the GPU, not on device 'cpu'; leave --device out, or give "
-                "the ONNX file that the engine was built from"
+                f"{artifact.path}: a TensorRT engine runs on the GPU, not on device {options.device!r}; leave --device "
+                "out, or give the ONNX file that the engine was built from"
             )
         self._artifact = artifact
         self._flavor, self._gpu = find_home(artifact)
@@ -86,6 +86,16 @@ class TensorRtSession:
             cuda, _ = self._opened()
             with cuda.current():
                 return max(self._scratch_size + self._buffer_size, self._free_before - cuda.free_memory())
+
+    @property
+    def precision(self) -> str:
+        """The numbers that it computes with."""
+        return self.contract.precision
+
+    @property
+    def making(self) -> str:
+        """What makes its answers differ from those of other sessions."""
+        return ""
 
     @property
     def best_batch(self) -> int:

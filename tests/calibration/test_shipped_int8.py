@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 
 from colorrt.calibration.budget import excess
 from colorrt.errors import UsageError
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.colorizer import Colorizer
-from colorrt.runtime.shipped import shipped_artifact
+from colorrt.runtime.shipped import shipped_artifact, shipped_weights
 
 
 def test_int8_model_holds_its_budget() -> None:
@@ -36,3 +39,12 @@ def test_int8_model_holds_its_budget() -> None:
 def test_precision_that_does_not_ship_is_refused() -> None:
     with pytest.raises(UsageError, match="no FP16 model ships; choose fp32 or int8"):
         shipped_artifact("fp16")
+
+
+def test_stamps_name_the_weights_that_each_file_holds() -> None:
+    weights = shipped_weights().read_bytes()
+    length = int.from_bytes(weights[:8], "little")
+    rounded_from = json.loads(weights[8 : 8 + length])["__metadata__"]["rounded_from_sha256"]
+    # FP32 holds what was trained; INT8 was made from the rounded weights that ship.
+    assert read_artifact(shipped_artifact("fp32")).contract.weights_sha256 == rounded_from
+    assert read_artifact(shipped_artifact("int8")).contract.weights_sha256 == hashlib.sha256(weights).hexdigest()

@@ -80,6 +80,19 @@ def test_failed_parity_leaves_no_file(weights: Path, tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+def test_interrupted_export_leaves_no_file(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.write_bytes
+
+    def interrupted(path: Path, data: bytes) -> int:
+        real(path, data[: len(data) // 2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export_network(weights, 1, tmp_path / "one.onnx", precision="int8")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_wrong_outputs_are_refused_before_any_work(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="folder"):
         export_network(weights, 1, tmp_path)

@@ -46,7 +46,7 @@ def test_name_of_an_option_is_a_plain_string(kind: type[StrEnum]) -> None:
 def test_names_are_these() -> None:
     assert {kind.__name__: ", ".join(kind) for kind in KINDS} == {
         "Precision": "fp32, fp16, int8",
-        "Device": "auto, cpu, cuda",
+        "Device": "auto, cpu, openvino, cuda",
         "Target": "cpu, tensorrt",
         "AttentionForm": "plain, tiled, heads",
         "Upsampling": "guided, bilinear",
@@ -66,7 +66,7 @@ def test_contract_of_names_is_written_as_one_of_strings() -> None:
 
 
 def test_wrong_names_are_usage_errors_that_list_the_right_ones() -> None:
-    with pytest.raises(UsageError, match=r"^device 'tpu' is unknown; choose one of auto, cpu, cuda$"):
+    with pytest.raises(UsageError, match=r"^device 'tpu' is unknown; choose one of auto, cpu, openvino, cuda$"):
         SessionOptions("tpu")
     with pytest.raises(UsageError, match=r"^there is no upsampling 'cubic'; choose guided or bilinear$"):
         Colorizer(upsample="cubic")

@@ -121,7 +121,7 @@ def test_options_of_run_stand_in_groups(colorrt: Command) -> None:
 
 def test_choices_and_defaults_are_shown(colorrt: Command) -> None:
     text = " ".join(colorrt("run", "--help").stdout.split())
-    for part in ("auto|cpu|cuda", "guided|bilinear", "[default: auto]", "[default: all cores]", "1 to 100]"):
+    for part in ("auto|cpu|openvino|cuda", "guided|bilinear", "[default: auto]", "[default: all cores]", "1 to 100]"):
         assert part in text
     for arguments in COMMANDS:
         assert "default: (" not in colorrt(*arguments, "--help").stdout
@@ -168,7 +168,7 @@ def test_doctor_prints_json(colorrt: Command) -> None:
     table = json.loads(result.stdout)
     assert table["colorrt"] == __version__
     assert table["cores"] >= 1
-    assert set(table["uses"]) == {"run", "cuda", "engine"}
+    assert set(table["uses"]) == {"run", "openvino", "cuda", "engine"}
     assert table["uses"]["run"].startswith("ONNX Runtime on the CPU")
     assert table["packages"]["Numba"][0].startswith("numba ")
     assert {"name": "CPUExecutionProvider", "problem": None} in table["providers"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,14 @@ def test_capabilities_come_once_and_in_rising_order() -> None:
 def test_all_capabilities_leave_out_turing_where_it_cannot_be_built() -> None:
     assert find_capabilities(("all",), RTX, None, "fp32") == ("8.6", "12.0")
     assert find_capabilities(("7.5",), RTX, None, "fp32") == ("7.5",)
+
+
+def test_hopper_is_refused_by_name_where_rtx_has_no_target() -> None:
+    with pytest.raises(UsageError, match=r"--capability 9\.0, Hopper: .* use --backend tensorrt on the machine"):
+        find_capabilities(("9.0",), RTX, None, "int8")
+    hopper = replace(ADA, name="NVIDIA H100", capability="9.0")
+    with pytest.raises(BackendError, match=r"no target for the NVIDIA H100 here \(9\.0, Hopper\).*--backend tensorrt,"):
+        find_capabilities((), RTX, hopper, "int8")
 
 
 def test_unknown_capability_names_the_known_ones() -> None:

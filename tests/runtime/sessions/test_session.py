@@ -13,7 +13,9 @@ from colorrt.contract import Contract
 from colorrt.errors import ArtifactError, BackendError, ModelError, UsageError
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.sessions.opening import open_session
+from colorrt.runtime.sessions.ort import sums_overflow
 from colorrt.runtime.sessions.session import Session, SessionOptions, check_luma
+from colorrt.runtime.shipped import shipped_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,6 +143,55 @@ def test_threads_of_a_network_do_not_wait_in_loops(tiny_onnx: Path, monkeypatch:
     assert seen == [("session.intra_op.allow_spinning", "0")]
 
 
+@pytest.mark.parametrize("overflow", [False, True])
+def test_int8_takes_slower_instructions_only_where_sums_overflow(
+    monkeypatch: pytest.MonkeyPatch, overflow: bool
+) -> None:
+    seen: list[str] = []
+    real = onnxruntime.SessionOptions
+
+    class Spy(real):  # type: ignore[misc, valid-type]  # the class of a compiled module
+        def add_session_config_entry(self, key: str, value: str) -> None:
+            seen.append(key)
+            super().add_session_config_entry(key, value)
+
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.SessionOptions", Spy)
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.sums_overflow", lambda: overflow)
+    for precision in ("int8", "fp32"):
+        open_session(read_artifact(shipped_artifact(precision)), SessionOptions(threads=1))
+    assert seen.count("session.x64quantprecision") == overflow
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_memory_of_large_networks_is_not_planned(tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
+    seen: list[bool] = []
+    real = onnxruntime.InferenceSession
+
+    def spy(path: str, options: Any, providers: list[str]) -> Any:
+        seen.append(options.enable_mem_pattern)
+        return real(path, options, providers=providers)
+
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.InferenceSession", spy)
+    if large:
+        monkeypatch.setattr("colorrt.runtime.sessions.ort.LARGE", 100)
+    open_session(read_artifact(tiny_onnx))
+    assert seen == [not large]
+
+
+def test_overflow_is_found_by_trying(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sums_overflow.__wrapped__() in (False, True)
+
+    class Saturates:
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+
+        def run(self, _: None, asked: dict[str, np.ndarray]) -> list[np.ndarray]:
+            pairs = (asked["a"].astype(np.int64)[:, :, None] * asked["b"]).reshape(16, 32, 2, 16).sum(axis=2)
+            return [pairs.clip(-32768, 32767).sum(axis=1)]
+
+    monkeypatch.setattr("colorrt.runtime.sessions.ort.ort.InferenceSession", Saturates)
+    assert sums_overflow.__wrapped__()
+
+
 @pytest.mark.parametrize("threads", [0, -2])
 def test_impossible_thread_counts_are_refused(threads: int) -> None:
     with pytest.raises(UsageError, match=f"{threads} threads cannot run a network; use 1 or more"):
@@ -148,7 +199,7 @@ def test_impossible_thread_counts_are_refused(threads: int) -> None:
 
 
 def test_unknown_device_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="device 'tpu' is unknown; choose one of auto, cpu, cuda"):
+    with pytest.raises(UsageError, match="device 'tpu' is unknown; choose one of auto, cpu, openvino, cuda"):
         SessionOptions("tpu")
 
 

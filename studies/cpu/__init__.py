@@ -1,0 +1,1 @@
+"""The fastest way on a CPU: `python -m studies cpu`."""
