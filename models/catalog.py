@@ -73,6 +73,10 @@ FAMILY_FILES = (
         ),
     ),
     FamilyFile(
+        "kth",
+        (KnownModel("kth-unet", "the U-Net of KTH, of its GANs too; made for 32 pixels", "colorrt train kth-unet-l1"),),
+    ),
+    FamilyFile(
         "half_resnet",
         (
             KnownModel(

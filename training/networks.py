@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from colorrt.errors import UsageError, WeightsError
 from colorrt.models.checkpoint import load_state
-from colorrt.models.color import IMAGENET_MEAN, IMAGENET_STD
 from colorrt.models.deoldify import DeOldify, DeOldifyShape, Shuffle
 from colorrt.models.efficientnet import load_published, published_file
 from colorrt.models.ipol import Ipol, IpolShape, UpSample
@@ -22,54 +20,13 @@ from colorrt.models.lite_bins import LiteBins
 from colorrt.models.norms import fold_norms
 from colorrt.models.registry import family_of
 from colorrt.models.resnet import ResNetShape
-from colorrt.training.augment import join
+from colorrt.training.builders.kth import make_kth
 from colorrt.training.recipe import NetworkRecipe
+from colorrt.training.trainee import Trainee
 
 _RESNET34 = ResNetShape(64, (64, 128, 256, 512), (3, 4, 6, 3), bottleneck=False)
 _RESNET101 = ResNetShape(64, (64, 128, 256, 512), (3, 4, 23, 3), bottleneck=True)
 _WIDTHS = {"deoldify-artistic": 768, "deoldify-wide": 512, "ipol": 512}
-
-
-@dataclass
-class Trainee:
-    """A network, and what training has to know about it.
-
-    `space`: "chroma": luma in, chroma out. "rgb": normalized gray in three channels in, normalized RGB out.
-    `early`, `encoder`: modules of the encoder's shallower and deeper half. `ups`: its up blocks, from the deepest.
-    """
-
-    network: nn.Module
-    space: str
-    early: list[nn.Module]
-    encoder: list[nn.Module]
-    ups: list[nn.Module]
-    mean: Tensor = field(default_factory=lambda: torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1))
-    std: Tensor = field(default_factory=lambda: torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1))
-
-    def parameters(self) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
-        """Parameters of the encoder's shallower half, of its deeper half, and of everything else."""
-        early = [parameter for module in self.early for parameter in module.parameters()]
-        deeper = [parameter for module in self.encoder for parameter in module.parameters()]
-        known = {id(parameter) for parameter in (*early, *deeper)}
-        return early, deeper, [one for one in self.network.parameters() if id(one) not in known]
-
-    def to(self, device: torch.device) -> None:
-        """Move the network and its constants to a device."""
-        self.network.to(device)
-        self.mean, self.std = self.mean.to(device), self.std.to(device)
-
-    def see(self, luma: Tensor) -> Tensor:
-        """Make the network's input of luma (N x 1 x S x S, 0..1)."""
-        seen = luma if self.space == "chroma" else (luma - self.mean) / self.std
-        return seen.contiguous(memory_format=torch.channels_last)
-
-    def normalize(self, luma: Tensor, chroma: Tensor) -> Tensor:
-        """Luma and chroma -> normalized RGB (N x 3 x S x S), the space of DeOldify's losses and critics."""
-        return (join(luma, chroma) - self.mean) / self.std
-
-    def denormalize(self, rgb: Tensor) -> Tensor:
-        """Normalized RGB -> RGB (N x 3 x S x S), not clamped."""
-        return rgb * self.std + self.mean
 
 
 def make_trainee(recipe: NetworkRecipe, encoder: Path | None, start: Path | None) -> Trainee:
@@ -84,7 +41,7 @@ def make_trainee(recipe: NetworkRecipe, encoder: Path | None, start: Path | None
     trainee = beginning.make(recipe)
     if start is not None:
         _load_start(trainee.network, start, recipe.name)
-    elif recipe.encoder == "published":
+    elif recipe.encoder == "published" and beginning.find_encoder is not None:
         beginning.load_encoder(trainee.network, find_encoder(recipe.name, encoder, recipe.body))
     if recipe.norms == "spectral":
         add_norms(trainee.network, trainee.early + trainee.encoder)
@@ -214,7 +171,12 @@ def find_encoder(name: str, encoder: Path | None, body: str = "lite0") -> Path:
 
     Raises UsageError when there is none.
     """
-    return _beginning_of(name).find_encoder(name, body) if encoder is None else encoder
+    find = _beginning_of(name).find_encoder
+    if encoder is not None:
+        return encoder
+    if find is None:
+        raise UsageError(f"{name} begins at random and takes no --encoder")
+    return find(name, body)
 
 
 def _find_resnet(name: str, _: str) -> Path:
@@ -270,9 +232,10 @@ class _Beginning:
     """How the training of a family's networks begins."""
 
     make: Callable[[NetworkRecipe], Trainee]
-    find_encoder: Callable[[str, str], Path]
-    """Of a model's name and its recipe's body: the encoder's ImageNet weights; raises UsageError without them."""
-    load_encoder: Callable[[nn.Module, Path], None]
+    find_encoder: Callable[[str, str], Path] | None = None
+    """Of a model's name and its recipe's body: the encoder's ImageNet weights; raises UsageError without them. None:
+    it begins at random."""
+    load_encoder: Callable[[nn.Module, Path], None] = _load_resnet
 
 
 _BEGINNINGS = {
@@ -280,6 +243,7 @@ _BEGINNINGS = {
     "ipol": _Beginning(_ipol, _find_resnet, _load_resnet),
     "lite": _Beginning(_lite, _find_efficientnet, _load_efficientnet),
     "lite-bins": _Beginning(_lite, _find_efficientnet, _load_efficientnet),
+    "kth": _Beginning(make_kth),
 }
 
 

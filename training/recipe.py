@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-NETWORKS = ("lite", "lite-bins", "deoldify-artistic", "deoldify-wide", "ipol")
+NETWORKS = ("lite", "lite-bins", "deoldify-artistic", "deoldify-wide", "ipol", "kth-unet")
 KINDS = ("supervised", "critic", "gan")
 _INHERIT = -1.0
 
@@ -36,6 +36,17 @@ class NetworkRecipe:
     """Of lite: inner width of attention."""
     attention_at: int = 16
     """Of lite: attention stands at 1/16 or at 1/32 of the size."""
+    lightness: str = "color"
+    """Of networks of the papers that guess Lab: they learn from L of the original ("color", as the papers do) or of its
+    gray picture ("gray", which is what they are given later)."""
+    batch_norm: str = "affine"
+    """Of kth-unet: "affine", a scale and a shift, as its code computes, or "batch", as its report says."""
+    initial: str = "uniform"
+    """Of kth-unet: Glorot's initialization, "uniform" as in its code, or "normal" as in its report."""
+    dropout: float = 0.0
+    """Of kth-unet: chance that a value of the first two layers on the way up is silenced."""
+    encoder_dropout: float = 0.0
+    """Of kth-unet: the same of the last two on the way down, which its GANs have."""
     width: int = 0
     """Channels of the first up block; 0: those of the published network. For trials and tests."""
     stem: int = 0
@@ -91,7 +102,7 @@ class LossRecipe:
 
 @dataclass(frozen=True)
 class OptimizerRecipe:
-    """AdamW and its one cycle; see `colorrt.training.schedule`."""
+    """The optimizer, AdamW as a rule, and how its rate goes; see `colorrt.training.schedule`."""
 
     decoder_rate: float
     encoder_rate: float
@@ -112,6 +123,15 @@ class OptimizerRecipe:
     """Largest norm of the gradient; 0: any."""
     average: float = 0.0
     """Decay of the moving average of the weights, a step; 0: none is kept."""
+    method: str = "adamw"
+    """"adamw"; "adam", whose weight decay is a part of the gradient; "sgd", without momentum."""
+    course: str = "cycle"
+    """How the rate goes: "cycle"; "exponential": times `decay` every `decay_steps` steps, a little each step;
+    "staircase": the same at once at the end of them. The latter two know neither warm-up nor cycles of momentum."""
+    decay: float = 1.0
+    decay_steps: int = 1
+    least: float = 0.0
+    """The share of the highest rate that "exponential" and "staircase" do not go below."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +189,8 @@ class Stage:
     """In a GAN: of the supervised loss."""
     threshold: float = 0.65
     """In a GAN: the generator's turn comes when the critic's loss is below it."""
+    mirror: str = "random"
+    """"random": left and right are exchanged by chance; "never"."""
     save_every: int = 100
     """In a GAN: steps between the weights that are kept to choose from."""
 
@@ -193,6 +215,10 @@ class Recipe:
     critic: CriticRecipe = field(default_factory=CriticRecipe)
     holdout: float = 0.0
     """Share of the photographs kept for validation, chosen by their names."""
+    validation_photos: int = 200
+    """The most of them that are looked at each time."""
+    gray_limit: float = 0.015
+    """Photographs whose mean of |U| + |V| is below it are left out as gray, in the units of luma."""
     cache_gigabytes: float = 2.0
     """Decoded photographs kept in memory."""
     blend: float = 0.0

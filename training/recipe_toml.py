@@ -124,6 +124,12 @@ def _check(recipe: Recipe) -> None:
     _choices("network", "statistics", network.statistics, ("moving", "frozen"))
     _choices("network", "attention", network.attention, ("equation5", "published"))
     _choices("network", "limits", network.limits, ("equation6", "published"))
+    _choices("network", "lightness", network.lightness, ("color", "gray"))
+    _choices("network", "batch_norm", network.batch_norm, ("affine", "batch"))
+    _choices("network", "initial", network.initial, ("uniform", "normal"))
+    for name in ("feature_dropout", "dropout", "encoder_dropout"):
+        chance = getattr(network, name)
+        _rule(0 <= chance < 1, f"network: {name} = {chance} is not a probability")
     _choices("network", "body", network.body, ("lite0", "lite1", "lite2"))
     _rule(len(network.widths) <= 4, "network: widths are at most four")
     _rule(network.attention_at in (16, 32), "network: attention_at is 16 or 32")
@@ -139,9 +145,6 @@ def _check(recipe: Recipe) -> None:
     _rule(len(loss.feature_weights) == 3, "loss: feature_weights are three numbers")
     _rule(len(optimizer.momentum) == 2, "optimizer: momentum is two numbers, the high and the low end")
     _rule(0 <= optimizer.average < 1, f"optimizer: average = {optimizer.average} is not at least 0 and below 1")
-    _rule(
-        0 <= network.feature_dropout < 1, f"network: feature_dropout = {network.feature_dropout} is not a probability"
-    )
     _rule(0 <= recipe.holdout < 1, f"recipe: holdout = {recipe.holdout} is not at least 0 and below 1")
     _rule(recipe.short_side >= 16, f"recipe: short_side = {recipe.short_side} is less than 16")
     _rule(0 <= recipe.blend < 1, f"recipe: blend = {recipe.blend} is not at least 0 and below 1")
@@ -153,6 +156,9 @@ def _check(recipe: Recipe) -> None:
     _rule(0 <= loss.hue_rarity <= 1, f"loss: hue_rarity = {loss.hue_rarity} is not from 0 to 1")
     _rule(loss.hue_rarity == 0 or loss.rarity > 0, "loss: hue_rarity weighs rarity, which is not given")
     _rule(loss.cast >= 0, f"loss: cast = {loss.cast} is below 0")
+    _check_course(optimizer)
+    _rule(recipe.validation_photos >= 1, f"recipe: validation_photos = {recipe.validation_photos} is less than 1")
+    _rule(0 <= recipe.gray_limit < 1, f"recipe: gray_limit = {recipe.gray_limit} is not at least 0 and below 1")
     _check_views(loss)
     _rule(0 < loss.rebalance <= 1, f"loss: rebalance = {loss.rebalance} is not above 0 and at most 1")
     _check_critic(recipe.critic)
@@ -184,6 +190,14 @@ def _check_views(loss: LossRecipe) -> None:
     )
 
 
+def _check_course(optimizer: OptimizerRecipe) -> None:
+    _choices("optimizer", "method", optimizer.method, ("adamw", "adam", "sgd"))
+    _choices("optimizer", "course", optimizer.course, ("cycle", "exponential", "staircase"))
+    _rule(0 < optimizer.decay <= 1, f"optimizer: decay = {optimizer.decay} is not above 0 and at most 1")
+    _rule(optimizer.decay_steps >= 1, f"optimizer: decay_steps = {optimizer.decay_steps} is less than 1")
+    _rule(0 <= optimizer.least <= 1, f"optimizer: least = {optimizer.least} is not from 0 to 1")
+
+
 def _check_critic(critic: CriticRecipe) -> None:
     _rule(min(critic.width, critic.blocks) >= 1, "critic: width and blocks are at least 1")
     _rule(0 <= critic.dropout < 1, f"critic: dropout = {critic.dropout} is not a probability")
@@ -194,6 +208,7 @@ def _check_critic(critic: CriticRecipe) -> None:
 
 def _check_stage(stage: Stage) -> None:
     _choices("stage", "kind", stage.kind, KINDS)
+    _choices("stage", "mirror", stage.mirror, ("random", "never"))
     _choices("stage", "aging", stage.aging, ("old", "specks", "none"))
     lengths = [name for name in ("images", "epochs", "steps") if getattr(stage, name)]
     _rule(stage.size >= 16 and stage.size % 16 == 0, f"stage with size = {stage.size} is not a multiple of 16")
