@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from colorrt.errors import UsageError
 from colorrt.training.augment import split
 from colorrt.training.bins import color_weights
 from colorrt.training.critic import Critic
 from colorrt.training.data import Dataset
 from colorrt.training.hues import hue_weights
 from colorrt.training.objective import Objective
-from colorrt.training.recipe import Recipe, Stage
+from colorrt.training.papers.judges import Judges
+from colorrt.training.recipe import JudgesRecipe, Recipe, Stage
 from colorrt.training.state import State, restore_numbers
 from colorrt.training.steps import make_critic_optimizer, make_optimizer
 from colorrt.training.validation import whole_squares
@@ -33,13 +36,37 @@ def make_parts(state: State, recipe: Recipe, device: torch.device, saved: dict[s
         wanted = {name: name in saved for name in wanted}
     if wanted["critic"] and state.critic is None:
         torch.manual_seed(seed_of(recipe.seed, 1))
-        asked = recipe.critic
-        state.critic = Critic(asked.width, asked.blocks, asked.dropout).to(device)
+        state.critic = _make_critic(recipe, stage).to(device)
     if wanted["critic_optimizer"] and state.critic_optimizer is None:
         assert state.critic is not None
         state.critic_optimizer = make_critic_optimizer(state.critic, recipe, stage)
     if wanted["optimizer"] and state.optimizer is None:
         state.optimizer = make_optimizer(state, recipe, stage)
+
+
+def _make_critic(recipe: Recipe, stage: Stage) -> nn.Module:
+    if stage.kind == "judged":
+        return Judges(recipe.judges, stage.size)
+    asked = recipe.critic
+    return Critic(asked.width, asked.blocks, asked.dropout)
+
+
+def classes_of(dataset: Dataset, judges: JudgesRecipe) -> Tensor | None:
+    """Number the classes of photographs, which are the names of their folders: P int64; None where nobody asks.
+
+    Raises UsageError when the folders are not as many as the recipe has classes.
+    """
+    if not judges.classifier_weight:
+        return None
+    folders = [PurePosixPath(entry.name).parent.name for entry in dataset.entries]
+    names = sorted(set(folders))
+    if len(names) != judges.classes:
+        raise UsageError(
+            f"the classifier of the recipe tells {judges.classes} classes apart, and the photographs lie in "
+            f"{len(names)} folders ({', '.join(names[:3])}, ...); give --data with one folder a class"
+        )
+    numbers = {name: number for number, name in enumerate(names)}
+    return torch.tensor([numbers[folder] for folder in folders])
 
 
 def set_modes(state: State, recipe: Recipe) -> None:

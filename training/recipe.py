@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-NETWORKS = ("lite", "lite-bins", "deoldify-artistic", "deoldify-wide", "ipol", "kth-unet")
-KINDS = ("supervised", "critic", "gan")
+PAPER_NETWORKS = ("kth-unet",)
+"""Networks that are trained in units of their own, as their papers say."""
+NETWORKS = ("lite", "lite-bins", "deoldify-artistic", "deoldify-wide", "ipol", *PAPER_NETWORKS)
+KINDS = ("supervised", "critic", "gan", "judged")
 _INHERIT = -1.0
 
 
@@ -154,6 +156,24 @@ class CriticRecipe:
 
 
 @dataclass(frozen=True)
+class JudgesRecipe:
+    """Who judges the networks of papers in stages of kind "judged"; see `colorrt.training.papers.judges`."""
+
+    width: int = 64
+    """Channels of their first convolution."""
+    norm: str = "none"
+    """"none", as in KTH's code; "batch", as its report says."""
+    real_label: float = 1.0
+    """What the discriminator should say of originals."""
+    generator_steps: int = 2
+    """Steps of the network for each step of the judges, on the same batch."""
+    classifier_weight: float = 0.0
+    """Of the classifier's word in the network's loss; 0: there is no classifier."""
+    classes: int = 10
+    """Of the pictures, each in a folder that is named for its class."""
+
+
+@dataclass(frozen=True)
 class Stage:
     """One stretch of a training at one size. Exactly one of `images`, `epochs` and `steps` says how long."""
 
@@ -162,7 +182,7 @@ class Stage:
     sources: tuple[str, ...]
     """Files below the data folder: shards or folders, as glob patterns; where none is there, everything below it."""
     kind: str = "supervised"
-    """"supervised"; "critic": the critic is pretrained; "gan": both in turn."""
+    """"supervised"; "critic": the critic is pretrained; "gan": both in turn; "judged": the GANs of papers."""
     images: int = 0
     epochs: float = 0.0
     steps: int = 0
@@ -184,7 +204,7 @@ class Stage:
     warmup: float = _INHERIT
     critic_rate: float = 0.0
     critic_weight: float = 1.0
-    """In a GAN: of the critic's word in the generator's loss."""
+    """In a GAN: of the critic's word in the generator's loss, or the discriminator's."""
     pixel_weight: float = 1.0
     """In a GAN: of the supervised loss."""
     threshold: float = 0.65
@@ -213,6 +233,7 @@ class Recipe:
     stages: tuple[Stage, ...]
     loss: LossRecipe = field(default_factory=LossRecipe)
     critic: CriticRecipe = field(default_factory=CriticRecipe)
+    judges: JudgesRecipe = field(default_factory=JudgesRecipe)
     holdout: float = 0.0
     """Share of the photographs kept for validation, chosen by their names."""
     validation_photos: int = 200
@@ -231,7 +252,7 @@ def shrink(recipe: Recipe, steps: int | None, scale: float) -> Recipe:
     for stage in recipe.stages:
         if steps is not None:
             stage = replace(stage, images=0, epochs=0.0, steps=steps)  # noqa: PLW2901 (the stage of the trial takes the place of the recipe's)
-        least = 32 if stage.kind == "supervised" else max(32, recipe.critic.least_size)
+        least = max(32, recipe.critic.least_size) if stage.kind in ("critic", "gan") else 32
         size = max(least, 16 * round(stage.size * scale / 16))
         stages.append(replace(stage, size=size, batch=max(2, round(stage.batch * scale))))
     return replace(recipe, stages=tuple(stages)) if (steps, scale) != (None, 1.0) else recipe

@@ -52,8 +52,11 @@ def make_optimizer(state: State, recipe: Recipe, stage: Stage) -> Optimizer:
     return AdamW(groups, lr=0.0, betas=(betas[0], betas[1]), weight_decay=decay)
 
 
-def make_critic_optimizer(critic: nn.Module, recipe: Recipe, stage: Stage) -> AdamW:
-    """Make AdamW for the critic."""
+def make_critic_optimizer(critic: nn.Module, recipe: Recipe, stage: Stage) -> Optimizer:
+    """Make the optimizer of the critic: AdamW, or for the judges of papers Adam as the network has it."""
+    if stage.kind == "judged":
+        asked = recipe.optimizer
+        return Adam(critic.parameters(), lr=0.0, betas=(asked.momentum[0], asked.second_beta), fused=True)
     betas = recipe.critic.gan_betas if stage.kind == "gan" else recipe.critic.betas
     return AdamW(critic.parameters(), lr=0.0, betas=(betas[0], betas[1]), weight_decay=recipe.critic.weight_decay)
 

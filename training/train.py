@@ -28,7 +28,7 @@ from colorrt.training.networks import make_trainee
 from colorrt.training.objective import Examples, Objective, prepare
 from colorrt.training.papers.objective import PaperObjective
 from colorrt.training.papers.steps import take_paper_step
-from colorrt.training.preparing import make_parts, seed_of, set_modes, weigh_colors
+from colorrt.training.preparing import classes_of, make_parts, seed_of, set_modes, weigh_colors
 from colorrt.training.recipe import Recipe, Stage
 from colorrt.training.state import State, peek, restore_state, save_state
 from colorrt.training.steps import set_pace, take_step
@@ -185,6 +185,7 @@ def _run_stage(
     checked = whole_squares(held_out, stage.size, recipe.validation_photos)
     seed, mirrored = seed_of(recipe.seed, state.stage), stage.mirror == "random"
     plan = Plan(stage.size, stage.batch, stage.smallest, seed, mirrored, weights)
+    classes = classes_of(dataset, recipe.judges) if stage.kind == "judged" else None
     batches = prefetch(cut_batches(dataset, plan, state.cursor, DECODERS))
     context.progress.say(
         f"stage {state.stage + 1}: {stage.kind}, {total} steps of {stage.batch * stage.accumulate} squares of "
@@ -195,7 +196,7 @@ def _run_stage(
     first, tally = state.step, Tally(state.images)
     with contextlib.closing(batches):
         while state.step < total:
-            prepared = _prepare_next(state, context, stage, batches)
+            prepared = _prepare_next(state, context, stage, batches, classes)
             rate, momentum = set_pace(state, recipe, stage, before + share * state.step / total)
             if context.paper is None:
                 terms = take_step(state, recipe, stage, context.objective, prepared, context.precision)
@@ -231,7 +232,9 @@ def _run_stage(
     context.progress.say(f"stage {state.stage + 1}: {dataset.describe()}")
 
 
-def _prepare_next(state: State, context: Context, stage: Stage, batches: Iterator[Batch]) -> list[Examples]:
+def _prepare_next(
+    state: State, context: Context, stage: Stage, batches: Iterator[Batch], classes: Tensor | None
+) -> list[Examples]:
     """Prepare the batches of the next step, all of its random numbers drawn from a seed of its own."""
     seed = seed_of(context.recipe.seed, state.stage, state.step)
     torch.manual_seed(seed)
@@ -240,7 +243,8 @@ def _prepare_next(state: State, context: Context, stage: Stage, batches: Iterato
     for _ in range(stage.accumulate):
         batch = next(batches)
         state.cursor = batch.cursor
-        prepared.append(prepare(batch.squares, stage.aging, context.recipe.loss, generator, context.device))
+        labels = None if classes is None else classes[list(batch.numbers)]
+        prepared.append(prepare(batch.squares, stage.aging, context.recipe.loss, generator, context.device, labels))
     return prepared
 
 
