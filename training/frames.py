@@ -53,12 +53,16 @@ class LabFrame(nn.Module):
         x, y, z = torch.where(ratio > _RATIO_KNEE, root, 7.787 * ratio + 16 / 116).split(1, dim=1)
         return torch.cat([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
 
+    def see_color(self, luma: Tensor, chroma: Tensor) -> Tensor:
+        """L of the original, 0..100: N x 1 x S x S."""
+        return self.lab(join(luma, chroma).clamp(0, 1))[:, :1]
+
     def see(self, luma: Tensor, chroma: Tensor) -> Tensor:
         """Luma, and chroma of the original -> what the network sees, scaled: N x 1 x S x S."""
         if self.scale.sees == "luma":
             seen = luma
         elif self.lightness == "color":
-            seen = self.lab(join(luma, chroma).clamp(0, 1))[:, :1]
+            seen = self.see_color(luma, chroma)
         else:
             seen = lightness_of(luma)
         return (seen - self.scale.center) / self.scale.spread

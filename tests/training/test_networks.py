@@ -21,6 +21,7 @@ from colorrt.training.critic import Critic, adversarial_loss, critic_loss
 from colorrt.training.features import EfficientNetFeatures, make_features
 from colorrt.training.networks import folded_state, make_trainee
 from colorrt.training.recipe import NETWORKS, LossRecipe, NetworkRecipe
+from colorrt.training.trainee import Trainee
 from colorrt.training.weights import Average, save_weights
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from colorrt.training.losses import cast_loss
 from colorrt.training.networks import make_trainee
 from colorrt.training.objective import Examples, Objective
 from colorrt.training.recipe import LossRecipe, NetworkRecipe
+from colorrt.training.trainee import Trainee
 
 CPU = torch.device("cpu")
 
