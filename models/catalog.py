@@ -73,6 +73,19 @@ FAMILY_FILES = (
         ),
     ),
     FamilyFile(
+        "dahl",
+        (
+            KnownModel(
+                "dahl-residual", "Dahl's residual encoder on VGG-16; made for 224 pixels", "colorrt train dahl-residual"
+            ),
+            KnownModel(
+                "dahl-hypercolumns",
+                "Dahl's hypercolumns on VGG-16; slow, for comparison",
+                "colorrt train dahl-hypercolumns",
+            ),
+        ),
+    ),
+    FamilyFile(
         "kth",
         (KnownModel("kth-unet", "the U-Net of KTH, of its GANs too; made for 32 pixels", "colorrt train kth-unet-l1"),),
     ),

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorrt.models.color import WHITE, XYZ_OF_RGB, ChromaOfLab, LabScale, lightness_of
+from colorrt.models.dahl import GAINS, GRAY
 from colorrt.training.augment import join
 
 _CODED_KNEE, _RATIO_KNEE = 0.04045, 0.008856
@@ -74,3 +75,27 @@ class LabFrame(nn.Module):
     def chroma(self, luma: Tensor, guess: Tensor) -> Tensor:
         """Scaled a and b that were guessed -> chroma."""
         return self.back.chroma_of(lightness_of(luma), guess * self.scale.gain + self.scale.offset)
+
+
+class JpegFrame(nn.Module):
+    """Cb and Cr of JPEG, 0..1, from gray, 0..1, as Dahl has them.
+
+    `lightness`: "color" gives the network the mean of red, green and blue, as Dahl trains; "gray" luma.
+    """
+
+    def __init__(self, lightness: str = "gray") -> None:
+        super().__init__()
+        self.lightness = lightness
+        self.register_buffer("gains", torch.tensor(GAINS).reshape(1, 2, 1, 1))
+
+    def see(self, luma: Tensor, chroma: Tensor) -> Tensor:
+        """Gray of luma and chroma: N x 1 x S x S."""
+        return join(luma, chroma).mean(1, keepdim=True) if self.lightness == "color" else luma
+
+    def truth(self, _luma: Tensor, chroma: Tensor) -> Tensor:
+        """Cb and Cr of the original."""
+        return chroma / self.gains + GRAY
+
+    def chroma(self, _luma: Tensor, guess: Tensor) -> Tensor:
+        """Cb and Cr that were guessed -> chroma."""
+        return (guess - GRAY) * self.gains

@@ -20,6 +20,7 @@ from colorrt.models.lite_bins import LiteBins
 from colorrt.models.norms import fold_norms
 from colorrt.models.registry import family_of
 from colorrt.models.resnet import ResNetShape
+from colorrt.training.builders.dahl import find_vgg, load_frozen_vgg, make_dahl
 from colorrt.training.builders.kth import make_kth
 from colorrt.training.recipe import NetworkRecipe
 from colorrt.training.trainee import Trainee
@@ -42,7 +43,7 @@ def make_trainee(recipe: NetworkRecipe, encoder: Path | None, start: Path | None
     if start is not None:
         _load_start(trainee.network, start, recipe.name)
     elif recipe.encoder == "published" and beginning.find_encoder is not None:
-        beginning.load_encoder(trainee.network, find_encoder(recipe.name, encoder, recipe.body))
+        beginning.load_encoder(trainee, find_encoder(recipe.name, encoder, recipe.body), recipe)
     if recipe.norms == "spectral":
         add_norms(trainee.network, trainee.early + trainee.encoder)
     if recipe.feature_dropout:
@@ -197,9 +198,9 @@ def _find_efficientnet(_: str, body: str) -> Path:
         ) from error
 
 
-def _load_resnet(network: nn.Module, path: Path) -> None:
+def _load_resnet(trainee: Trainee, path: Path, _recipe: NetworkRecipe) -> None:
     """Fill the encoder with torchvision's weights: conv1, bn1, layer1 to layer4; the classifier is left out."""
-    body = _body_of(network)
+    body = _body_of(trainee.network)
     places = {"conv1": "0", "bn1": "1"} | {f"layer{index}": str(index + 3) for index in range(1, 5)}
     state = {}
     for key, value in load_state(path).items():
@@ -222,9 +223,9 @@ def _body_of(network: nn.Module) -> nn.Module:
     return network.layers[0]
 
 
-def _load_efficientnet(network: nn.Module, path: Path) -> None:
-    assert isinstance(network, Lite)
-    load_published(network.encoder, path)
+def _load_efficientnet(trainee: Trainee, path: Path, _recipe: NetworkRecipe) -> None:
+    assert isinstance(trainee.network, Lite)
+    load_published(trainee.network.encoder, path)
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ class _Beginning:
     find_encoder: Callable[[str, str], Path] | None = None
     """Of a model's name and its recipe's body: the encoder's ImageNet weights; raises UsageError without them. None:
     it begins at random."""
-    load_encoder: Callable[[nn.Module, Path], None] = _load_resnet
+    load_encoder: Callable[[Trainee, Path, NetworkRecipe], None] = _load_resnet
 
 
 _BEGINNINGS = {
@@ -244,6 +245,7 @@ _BEGINNINGS = {
     "lite": _Beginning(_lite, _find_efficientnet, _load_efficientnet),
     "lite-bins": _Beginning(_lite, _find_efficientnet, _load_efficientnet),
     "kth": _Beginning(make_kth),
+    "dahl": _Beginning(make_dahl, find_vgg, load_frozen_vgg),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-PAPER_NETWORKS = ("kth-unet",)
+PAPER_NETWORKS = ("kth-unet", "dahl-residual", "dahl-hypercolumns")
 """Networks that are trained in units of their own, as their papers say."""
 NETWORKS = ("lite", "lite-bins", "deoldify-artistic", "deoldify-wide", "ipol", *PAPER_NETWORKS)
 KINDS = ("supervised", "critic", "gan", "judged")
@@ -39,8 +39,8 @@ class NetworkRecipe:
     attention_at: int = 16
     """Of lite: attention stands at 1/16 or at 1/32 of the size."""
     lightness: str = "color"
-    """Of networks of the papers that guess Lab: they learn from L of the original ("color", as the papers do) or of its
-    gray picture ("gray", which is what they are given later)."""
+    """Of networks of the papers, which learn from L of the original, or from Dahl's mean of red, green and blue
+    ("color", as the papers do), or from its gray picture ("gray", which is what they are given later)."""
     batch_norm: str = "affine"
     """Of kth-unet: "affine", a scale and a shift, as its code computes, or "batch", as its report says."""
     initial: str = "uniform"
@@ -49,6 +49,10 @@ class NetworkRecipe:
     """Of kth-unet: chance that a value of the first two layers on the way up is silenced."""
     encoder_dropout: float = 0.0
     """Of kth-unet: the same of the last two on the way down, which its GANs have."""
+    vgg: str = "caffe"
+    """Of Dahl's networks: what the weights given as encoder know, "caffe" or "torchvision" pictures."""
+    narrow: bool = True
+    """Of dahl-hypercolumns: the layer of three channels stands before the last, as in the code and not in the text."""
     width: int = 0
     """Channels of the first up block; 0: those of the published network. For trials and tests."""
     stem: int = 0
@@ -66,6 +70,9 @@ class LossRecipe:
     pixel_weight: float = 1.0
     knee: float = 0.05
     """Where huber turns from quadratic to linear."""
+    blur: str = "none"
+    """Of Dahl's networks: compares two blurred pictures too, by kernels that are "normalized", or as "published", which
+    make them six and nine times as light."""
     rarity: float = 0.0
     """A pixel of chroma c counts 1 + rarity x |c|."""
     hue_rarity: float = 0.0

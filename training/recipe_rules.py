@@ -24,6 +24,9 @@ def check(recipe: Recipe) -> None:
     network, loss, optimizer = recipe.network, recipe.loss, recipe.optimizer
     _check_network(network)
     _choices("loss", "pixel", loss.pixel, ("huber", "l1", "l2"))
+    _choices("loss", "blur", loss.blur, ("none", "normalized", "published"))
+    dahl = network.name in ("dahl-residual", "dahl-hypercolumns")
+    _rule(loss.blur == "none" or dahl, f"loss: blur is for Dahl's networks, not for {network.name}")
     _choices("loss", "coarse_pixel", loss.coarse_pixel, ("huber", "l1", "l2"))
     _choices("loss", "compared_at", loss.compared_at, ("full", "decoder"))
     _rule(loss.coarse_side >= 1, f"loss: coarse_side = {loss.coarse_side} is not above 0")
@@ -80,6 +83,7 @@ def _check_network(network: NetworkRecipe) -> None:
     _choices("network", "limits", network.limits, ("equation6", "published"))
     _choices("network", "lightness", network.lightness, ("color", "gray"))
     _choices("network", "batch_norm", network.batch_norm, ("affine", "batch"))
+    _choices("network", "vgg", network.vgg, ("caffe", "torchvision"))
     _choices("network", "initial", network.initial, ("uniform", "normal"))
     for name in ("feature_dropout", "dropout", "encoder_dropout"):
         chance = getattr(network, name)

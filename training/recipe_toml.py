@@ -31,6 +31,7 @@ EXAMPLE = "training/recipes/lite.toml"
 # The types of a TOML value that each annotation takes. `bool` is an `int` to Python alone, so types are compared.
 _VALUES: dict[str, tuple[type, ...]] = {
     "str": (str,),
+    "bool": (bool,),
     "int": (int,),
     "float": (float, int),
     "tuple[str, ...]": (str,),

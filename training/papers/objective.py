@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from colorrt.training.frames import Frame
 from colorrt.training.losses import pixel_loss
 from colorrt.training.objective import Examples
+from colorrt.training.papers.blurs import blurred
 from colorrt.training.recipe import LossRecipe
 
 
@@ -35,7 +36,12 @@ class PaperObjective:
             truth = self.frame.truth(examples.luma, examples.chroma)
         return Lesson(seen.contiguous(memory_format=torch.channels_last), truth, examples.labels)
 
-    def terms(self, guess: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    def terms(self, guess: Tensor, lesson: Lesson) -> dict[str, Tensor]:
         """Return the terms of the loss by name, each times its weight; means over places and channels."""
-        recipe = self.recipe
-        return {"pixel": recipe.pixel_weight * pixel_loss(guess.float(), truth, None, recipe.pixel, recipe.knee)}
+        recipe, guesses, truths = self.recipe, [guess.float()], [lesson.truth]
+        if recipe.blur != "none":
+            normalized = recipe.blur == "normalized"
+            guesses, truths = (blurred(lesson.seen, one[0], normalized=normalized) for one in (guesses, truths))
+        pairs = zip(guesses, truths, strict=True)
+        losses = [pixel_loss(one, other, None, recipe.pixel, recipe.knee) for one, other in pairs]
+        return {"pixel": recipe.pixel_weight * torch.stack(losses).mean()}

@@ -55,7 +55,7 @@ def _network_step(
     for lesson in lessons:
         with precision:
             guess = network(lesson.seen)
-        terms = objective.terms(guess, lesson.truth)
+        terms = objective.terms(guess, lesson)
         if judged is not None:
             judges = state.critic
             assert isinstance(judges, Judges)
