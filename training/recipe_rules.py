@@ -51,6 +51,7 @@ def check(recipe: Recipe) -> None:
     _check_course(optimizer)
     _rule(recipe.validation_photos >= 1, f"recipe: validation_photos = {recipe.validation_photos} is less than 1")
     _rule(0 <= recipe.gray_limit < 1, f"recipe: gray_limit = {recipe.gray_limit} is not at least 0 and below 1")
+    _rule(1 <= loss.neighbors <= 50, f"loss: neighbors = {loss.neighbors} is not from 1 to 50")
     _check_views(loss)
     _rule(0 < loss.rebalance <= 1, f"loss: rebalance = {loss.rebalance} is not above 0 and at most 1")
     _check_critic(recipe.critic)
@@ -83,6 +84,7 @@ def _check_network(network: NetworkRecipe) -> None:
     _choices("network", "limits", network.limits, ("equation6", "published"))
     _choices("network", "lightness", network.lightness, ("color", "gray"))
     _choices("network", "batch_norm", network.batch_norm, ("affine", "batch"))
+    _check_fusion(network)
     _choices("network", "vgg", network.vgg, ("caffe", "torchvision"))
     _choices("network", "initial", network.initial, ("uniform", "normal"))
     for name in ("feature_dropout", "dropout", "encoder_dropout"):
@@ -92,6 +94,12 @@ def _check_network(network: NetworkRecipe) -> None:
     _rule(len(network.widths) <= 4, "network: widths are at most four")
     _rule(network.attention_at in (16, 32), "network: attention_at is 16 or 32")
     _rule(min((network.inner, *network.widths)) >= 1, "network: widths and inner are at least 1")
+
+
+def _check_fusion(network: NetworkRecipe) -> None:
+    _choices("network", "extractor", network.extractor, ("lite", "inception", "convnext"))
+    _rule(1 <= network.features < 1000, f"network: features = {network.features} is not from 1 to 999")
+    _rule(2 <= network.bins <= 1000, f"network: bins = {network.bins} is not from 2 to 1000")
 
 
 def _check_views(loss: LossRecipe) -> None:

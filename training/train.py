@@ -28,7 +28,7 @@ from colorrt.training.networks import make_trainee
 from colorrt.training.objective import Examples, Objective, prepare
 from colorrt.training.papers.objective import PaperObjective
 from colorrt.training.papers.steps import take_paper_step
-from colorrt.training.preparing import classes_of, make_parts, seed_of, set_modes, weigh_colors
+from colorrt.training.preparing import classes_of, make_parts, seed_of, set_modes, weigh_classes, weigh_colors
 from colorrt.training.recipe import Recipe, Stage
 from colorrt.training.state import State, peek, restore_state, save_state
 from colorrt.training.steps import set_pace, take_step
@@ -180,7 +180,10 @@ def _run_stage(
 ) -> None:
     """Take the steps of one stage, from `state.step` to `total`."""
     recipe = context.recipe
-    weigh_colors(state, recipe, context.objective, dataset, stage)
+    if context.paper is None:
+        weigh_colors(state, recipe, context.objective, dataset, stage)
+    else:
+        weigh_classes(state, context.paper, dataset, stage.batch, context.device)
     shown = whole_squares(held_out if len(held_out) else dataset, stage.size, SHEET_ROWS)
     checked = whole_squares(held_out, stage.size, recipe.validation_photos)
     seed, mirrored = seed_of(recipe.seed, state.stage), stage.mirror == "random"

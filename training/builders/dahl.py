@@ -33,10 +33,10 @@ def make_dahl(recipe: NetworkRecipe) -> Trainee:
     return Trainee(network, "own", [], [network.vgg], [], JpegFrame(recipe.lightness))
 
 
-def find_vgg(name: str, _body: str) -> Path:
+def find_vgg(recipe: NetworkRecipe) -> Path:
     """Say which file is missing. Raises UsageError."""
     raise UsageError(
-        f"{name} sees through a VGG-16: give its ImageNet weights (torchvision's keys, features.0.weight and so on) as "
+        f"{recipe.name} sees through a VGG-16: give its ImageNet weights (torchvision's keys: features.0.weight) as "
         '--encoder FILE; vgg = "caffe" or "torchvision" in the recipe says which pictures they know'
     )
 

@@ -54,7 +54,7 @@ def _network_step(
     state.optimizer.zero_grad(set_to_none=True)
     for lesson in lessons:
         with precision:
-            guess = network(lesson.seen)
+            guess = objective.answer(network, lesson.seen)
         terms = objective.terms(guess, lesson)
         if judged is not None:
             judges = state.critic
