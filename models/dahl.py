@@ -185,7 +185,8 @@ class ChromaOfJpeg(nn.Module):
 
     def forward(self, luma: Tensor) -> Tensor:
         """Guess chroma (N x 2 x S x S) from luma (N x 1 x S x S)."""
-        return (self.network(luma) - GRAY) * self.gains
+        guess: Tensor = self.network(luma)
+        return (guess - GRAY) * self.gains
 
 
 def recognize(state: Mapping[str, Tensor]) -> str | None:

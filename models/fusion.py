@@ -87,7 +87,7 @@ class Fusion(nn.Module):
         middles = bin_centers(self.bins).to(scores) / SCALE.gain
         means = [
             F.conv2d(torch.softmax(part / TEMPERATURE, dim=1), middles.reshape(1, -1, 1, 1))
-            for part in scores.split(self.bins, dim=1)
+            for part in torch.split(scores, self.bins, dim=1)
         ]
         return torch.cat(means, dim=1)
 

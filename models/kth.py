@@ -56,7 +56,7 @@ class Affine(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale and shift each channel."""
-        weight = self.weight / (1 + NORM_EPS) ** 0.5
+        weight: Tensor = self.weight / (1 + NORM_EPS) ** 0.5
         return x * weight[:, None, None] + self.bias[:, None, None]
 
 
@@ -73,6 +73,7 @@ class Down(nn.Conv2d):
         if not (self.training and x.shape[-1] <= _SMALL):
             return super().forward(x)
         count, _, height, width = x.shape
+        assert self.bias is not None
         columns = F.unfold(x, _KERNEL, padding=1, stride=2).transpose(1, 2)
         product = columns.reshape(-1, columns.shape[2]) @ self.weight.flatten(1).t() + self.bias
         return product.reshape(count, height // 2, width // 2, -1).permute(0, 3, 1, 2)

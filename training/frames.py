@@ -38,6 +38,9 @@ class LabFrame(nn.Module):
     papers train and measure (0.6 of 100 apart on average, up to 18 for saturated colors).
     """
 
+    to_xyz: Tensor
+    white: Tensor
+
     def __init__(self, scale: LabScale, lightness: str = "gray") -> None:
         super().__init__()
         self.scale, self.lightness = scale, lightness
@@ -51,7 +54,8 @@ class LabFrame(nn.Module):
         linear = torch.where(rgb > _CODED_KNEE, powered, rgb / 12.92)
         ratio = F.conv2d(linear, self.to_xyz) / self.white
         root = ratio.clamp(min=_RATIO_KNEE) ** (1 / 3)
-        x, y, z = torch.where(ratio > _RATIO_KNEE, root, 7.787 * ratio + 16 / 116).split(1, dim=1)
+        curved = torch.where(ratio > _RATIO_KNEE, root, 7.787 * ratio + 16 / 116)
+        x, y, z = curved[:, :1], curved[:, 1:2], curved[:, 2:]
         return torch.cat([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
 
     def see_color(self, luma: Tensor, chroma: Tensor) -> Tensor:
@@ -82,6 +86,8 @@ class JpegFrame(nn.Module):
 
     `lightness`: "color" gives the network the mean of red, green and blue, as Dahl trains; "gray" luma.
     """
+
+    gains: Tensor
 
     def __init__(self, lightness: str = "gray") -> None:
         super().__init__()

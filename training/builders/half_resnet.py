@@ -19,12 +19,12 @@ _PLACES = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5"}
 def make_half_resnet(recipe: NetworkRecipe) -> Trainee:
     """Build the network of HKUST or of the tutorial with PyTorch's initialization. `width`: channels of its stem."""
     width = recipe.width or 64
-    widths = (2 * width, width, width // 2)
+    widths: tuple[int, ...] = (2 * width, width, width // 2)
     if recipe.name == "half-resnet18-tutorial":
         widths = (2 * width, width, width, width // 2)
     network = HalfResNet(HalfResNetShape(recipe.name, (width, 2 * width), (2, 2), widths))
     # The first convolution is new, for one channel, and learns with the decoder.
-    return Trainee(network, "own", [], list(network.midlevel_resnet[1:]), [], LabFrame(SCALE, "gray"))
+    return Trainee(network, "own", [], list(network.midlevel_resnet.children())[1:], [], LabFrame(SCALE, "gray"))
 
 
 def find_resnet18(recipe: NetworkRecipe) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import nn
 
 from colorrt.models.kth import SCALE, KthShape, KthUnet
@@ -13,13 +15,13 @@ from colorrt.training.trainee import Trainee
 def make_kth(recipe: NetworkRecipe) -> Trainee:
     """Build the U-Net with Glorot's initialization and zero biases. `width`: channels of its first layer."""
     shape = KthShape()
-    norm = "batch" if recipe.batch_norm == "batch" else "affine"
     if recipe.width:
         downs, ups = (
             tuple(max(1, width * recipe.width // 64) for width in widths) for widths in (shape.downs, shape.ups)
         )
         shape = KthShape(downs, ups)
-    network = KthUnet(KthShape(shape.downs, shape.ups, norm), recipe.dropout, recipe.encoder_dropout)
+    shape = replace(shape, norm="batch" if recipe.batch_norm == "batch" else "affine")
+    network = KthUnet(shape, recipe.dropout, recipe.encoder_dropout)
     glorot_(network, recipe.initial)
     return Trainee(network, "own", [], [], [], LabFrame(SCALE, recipe.lightness))
 

@@ -28,7 +28,7 @@ def blur_kernel(side: int, *, normalized: bool) -> Tensor:
 
 def rgb_of(gray: Tensor, colors: Tensor) -> Tensor:
     """Gray (N x 1 x S x S) with Cb and Cr (N x 2 x S x S), 0..1 -> RGB within 0..1."""
-    blue, red = (colors - GRAY).split(1, dim=1)
+    blue, red = torch.split(colors - GRAY, 1, dim=1)
     green = gray - _GREEN[0] * blue - _GREEN[1] * red
     return torch.cat([gray + _RED * red, green, gray + _BLUE * blue], dim=1).clamp(0, 1)
 

@@ -78,7 +78,7 @@ class ChannelClasses:
         """Sum of both channels' cross-entropies. `weights`: 2 x count."""
         bins = self._bins(_corners(ab, scores))
         total = scores.new_zeros(())
-        for channel, part in enumerate(scores.float().split(self.count, dim=1)):
+        for channel, part in enumerate(torch.split(scores.float(), self.count, dim=1)):
             weight = weights[channel][bins[:, channel]]
             total = total + (weight * F.cross_entropy(part, bins[:, channel], reduction="none")).mean()
         return total
