@@ -19,6 +19,7 @@ from colorrt.models.convnext import NORM_EPS, ConvNext, ConvNextShape
 from colorrt.models.efficientnet import ENCODER_EPS, Encoder, from_efficientnet
 from colorrt.models.inception import InceptionLogits
 from colorrt.models.inception import from_torchvision as from_inception
+from colorrt.models.layers import resize_square
 
 CLASSES = 1000
 _SIZE = 224
@@ -37,7 +38,7 @@ class LiteLogits(nn.Module):
 
     def forward(self, luma: Tensor) -> Tensor:
         """N x 1 x S x S -> N x classes."""
-        _, deepest = self.encoder(F.interpolate(luma, size=(_SIZE, _SIZE), mode="bilinear", align_corners=False))
+        _, deepest = self.encoder(resize_square(luma, _SIZE))
         features = F.relu6(self.norm(self.conv(deepest)))
         logits: Tensor = self.fc(features.mean(dim=(2, 3)))
         return logits
@@ -63,7 +64,7 @@ class ConvNextLogits(nn.Module):
 
     def forward(self, luma: Tensor) -> Tensor:
         """N x 1 x S x S -> N x classes."""
-        x = F.interpolate(luma, size=(_SIZE, _SIZE), mode="bilinear", align_corners=False)
+        x = resize_square(luma, _SIZE)
         x = (x - self.mean) / self.std
         for step, stage in zip(self.body.downsample_layers, self.body.stages, strict=True):
             x = stage(step(x))

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from colorrt.models.layers import resize_square
+
 SIZE = 299
 NORM_EPS = 1e-3
 Pair = tuple[int, int]
@@ -130,7 +132,7 @@ class InceptionLogits(nn.Module):
 
     def forward(self, luma: Tensor) -> Tensor:
         """N x 1 x S x S -> N x classes."""
-        x = F.interpolate(luma, size=(SIZE, SIZE), mode="bilinear", align_corners=False)
+        x = resize_square(luma, SIZE)
         # The range that its weights know; ImageNet's statistics would be undone before the first layer anyway.
         x = (2 * x - 1).expand(-1, 3, -1, -1)
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
