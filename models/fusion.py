@@ -170,7 +170,7 @@ FAMILY = Family(
     models=("fusion-lite", "fusion-inception", "fusion-convnext", "fusion-256", "fusion-bins"),
     recognize=recognize,
     build=lambda state: ChromaOfLab(build(state), SCALE).eval(),
-    bytes_per_pixel=1500,
+    bytes_per_pixel=600,
     # The size that they were trained at.
     default_render_factor=14,
 )

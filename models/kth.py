@@ -193,7 +193,7 @@ FAMILY = Family(
     models=("kth-unet",),
     recognize=recognize,
     build=lambda state: ChromaOfLab(build(state), SCALE).eval(),
-    bytes_per_pixel=1400,
+    bytes_per_pixel=1600,
     # The pictures of CIFAR-10, which it was made for.
     default_render_factor=2,
 )

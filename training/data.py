@@ -93,10 +93,10 @@ class Plan:
     batch: int
     smallest: float
     seed: int
-    mirrored: bool = True
-    """Left and right are exchanged by chance."""
     weights: tuple[float, ...] = ()
     """How often each entry is taken in an epoch, on average; empty: each once."""
+    mirrored: bool = True
+    """Left and right are exchanged by chance."""
 
 
 def decode(data: bytes, short_side: int) -> Photo:

@@ -187,7 +187,7 @@ def _run_stage(
     shown = whole_squares(held_out if len(held_out) else dataset, stage.size, SHEET_ROWS)
     checked = whole_squares(held_out, stage.size, recipe.validation_photos)
     seed, mirrored = seed_of(recipe.seed, state.stage), stage.mirror == "random"
-    plan = Plan(stage.size, stage.batch, stage.smallest, seed, mirrored, weights)
+    plan = Plan(stage.size, stage.batch, stage.smallest, seed, weights, mirrored)
     classes = classes_of(dataset, recipe.judges) if stage.kind == "judged" else None
     batches = prefetch(cut_batches(dataset, plan, state.cursor, DECODERS))
     context.progress.say(

@@ -24,8 +24,8 @@ def train(
         typer.Argument(
             help="A .toml file or the name of a shipped recipe: lite, lite-finish, ipol-video, deoldify-artistic, "
             "deoldify-stable, deoldify-video; of the papers kth-unet-l1, kth-unet-l2, kth-gan, kth-vac, dahl-residual, "
-            "dahl-hypercolumns, fusion-lite, fusion-inception, fusion-convnext, fusion-256, fusion-bins, half-resnet18, "
-            "zhang-class, zhang-l2.",
+            "dahl-hypercolumns, fusion-lite, fusion-inception, fusion-convnext, fusion-256, fusion-bins, "
+            "half-resnet18, zhang-class, zhang-l2.",
             metavar="RECIPE",
         ),
     ],
