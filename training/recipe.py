@@ -254,6 +254,8 @@ class Recipe:
     judges: JudgesRecipe = field(default_factory=JudgesRecipe)
     holdout: float = 0.0
     """Share of the photographs kept for validation, chosen by their names."""
+    validation: tuple[str, ...] = ()
+    """Files below the data folder whose photographs are kept for validation in place of that share, as patterns."""
     validation_photos: int = 200
     """The most of them that are looked at each time."""
     gray_limit: float = 0.015

@@ -49,6 +49,7 @@ def check(recipe: Recipe) -> None:
     _rule(loss.hue_rarity == 0 or loss.rarity > 0, "loss: hue_rarity weighs rarity, which is not given")
     _rule(loss.cast >= 0, f"loss: cast = {loss.cast} is below 0")
     _check_course(optimizer)
+    _check_patterns("recipe: validation", recipe.validation)
     _rule(recipe.validation_photos >= 1, f"recipe: validation_photos = {recipe.validation_photos} is less than 1")
     _rule(0 <= recipe.gray_limit < 1, f"recipe: gray_limit = {recipe.gray_limit} is not at least 0 and below 1")
     _rule(1 <= loss.neighbors <= 50, f"loss: neighbors = {loss.neighbors} is not from 1 to 50")
@@ -156,9 +157,7 @@ def _check_stage(stage: Stage) -> None:
         "stage: source_weights are as many as sources",
     )
     _rule(bool(stage.sources), "stage: sources are empty")
-    for source in stage.sources:
-        below = bool(source) and not Path(source).is_absolute() and ".." not in Path(source).parts
-        _rule(below, f"stage: sources cannot hold {brief(source)}, only patterns below the data folder")
+    _check_patterns("stage: sources", stage.sources)
     _rule(
         min(stage.source_weights, default=1) > 0,
         f"stage with source_weights = {list(stage.source_weights)}: not above 0",
@@ -166,6 +165,12 @@ def _check_stage(stage: Stage) -> None:
     _rule(len(stage.favored) == len(stage.favor), "stage: favored and favor are equally many")
     _rule(min(stage.favor, default=1) > 0, f"stage with favor = {list(stage.favor)} is not above 0")
     _rule(stage.kind == "supervised" or stage.critic_rate > 0, f"stage of kind {stage.kind} needs a critic_rate")
+
+
+def _check_patterns(where: str, patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
+        below = bool(pattern) and not Path(pattern).is_absolute() and ".." not in Path(pattern).parts
+        _rule(below, f"{where} cannot hold {brief(pattern)}, only patterns below the data folder")
 
 
 def brief(value: object) -> str:

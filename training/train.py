@@ -133,7 +133,7 @@ def train(
 
 def _run_stages(state: State, context: Context) -> None:
     recipe = context.recipe
-    photo_index = PhotoIndex(context.data, recipe.holdout, context.out, context.progress.say)
+    photo_index = PhotoIndex(context.data, recipe.holdout, context.out, context.progress.say, recipe.validation)
     # All of them before the first step: a stage without photographs is not found out after a day.
     listings = [photo_index.listing(stage) for stage in recipe.stages]
     totals = [stage.count_steps(len(found.kept)) for stage, found in zip(recipe.stages, listings, strict=True)]
