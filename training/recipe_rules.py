@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 from colorrt.atomic import in_one_line
@@ -17,6 +18,10 @@ from colorrt.training.recipe import (
     Recipe,
     Stage,
 )
+
+# What trainings by the papers heed of a loss, and what they do not of a network.
+_PAPER_LOSS = {"pixel", "pixel_weight", "knee", "blur", "neighbors", "rebalance"}
+_NOT_OF_PAPERS = {"norms", "feature_dropout", "stem", "depths", "widths"}
 
 
 def check(recipe: Recipe) -> None:
@@ -53,6 +58,8 @@ def check(recipe: Recipe) -> None:
     _rule(recipe.validation_photos >= 1, f"recipe: validation_photos = {recipe.validation_photos} is less than 1")
     _rule(0 <= recipe.gray_limit < 1, f"recipe: gray_limit = {recipe.gray_limit} is not at least 0 and below 1")
     _rule(1 <= loss.neighbors <= 50, f"loss: neighbors = {loss.neighbors} is not from 1 to 50")
+    if network.name in PAPER_NETWORKS:
+        _check_paper_options(network, loss)
     _check_views(loss)
     _rule(0 < loss.rebalance <= 1, f"loss: rebalance = {loss.rebalance} is not above 0 and at most 1")
     _check_critic(recipe.critic)
@@ -101,6 +108,14 @@ def _check_fusion(network: NetworkRecipe) -> None:
     _choices("network", "extractor", network.extractor, ("lite", "inception", "convnext"))
     _rule(1 <= network.features < 1000, f"network: features = {network.features} is not from 1 to 999")
     _rule(2 <= network.bins <= 1000, f"network: bins = {network.bins} is not from 2 to 1000")
+
+
+def _check_paper_options(network: NetworkRecipe, loss: LossRecipe) -> None:
+    """Refuse what trainings by the papers would pass over in silence."""
+    for part, ignored in ((loss, {one.name for one in fields(loss)} - _PAPER_LOSS), (network, _NOT_OF_PAPERS)):
+        for one in fields(part):
+            said = one.name in ignored and getattr(part, one.name) != one.default
+            _rule(not said, f"{one.name} is not for {network.name}")
 
 
 def _check_views(loss: LossRecipe) -> None:

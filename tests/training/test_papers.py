@@ -151,3 +151,21 @@ def test_gray_pictures_are_left_out_by_the_limit_of_the_recipe(shelf: Path, tmp_
     for limit, left in ((0.015, 0), (1e-6, 1), (0.0, 2)):
         dataset = Dataset(find_entries([tmp_path]), 32, gray_limit=limit)
         assert sum(dataset.photo(number) is not None for number in range(2)) == left
+
+
+@pytest.mark.parametrize(
+    ("line", "more", "fault"),
+    [
+        ("[loss]", "rarity = 2.0", "rarity is not for kth-unet"),
+        ("[network]", 'norms = "spectral"', "norms is not for kth-unet"),
+        ("[loss]", 'blur = "published"', "blur is for Dahl's networks, not for kth-unet"),
+        ("[optimizer]", "least = 2.0", "least = 2.0 is not from 0 to 1"),
+        ("[[stages]]", 'kind = "gan"\ncritic_rate = 1e-4', "stage of kind gan is not for kth-unet"),
+        ("seed = 24", 'validation = ["/etc"]', "validation cannot hold '/etc'"),
+    ],
+)
+def test_what_a_training_would_pass_over_is_refused(line: str, more: str, fault: str, tmp_path: Path) -> None:
+    text = find_recipe("kth-unet-l1").read_text(encoding="utf-8").replace('validation = ["validation.tar"]\n', "")
+    (tmp_path / "odd.toml").write_text(text.replace(line, f"{line}\n{more}"), encoding="utf-8")
+    with pytest.raises(UsageError, match=fault):
+        read_recipe(tmp_path / "odd.toml")
