@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -47,9 +46,6 @@ class LiteLogits(nn.Module):
 class ConvNextLogits(nn.Module):
     """ConvNeXt-T with its classifier: luma (N x 1 x S x S, 0..1) -> logits (N x `classes`)."""
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, classes: int = CLASSES, shape: ConvNextShape | None = None) -> None:
         super().__init__()
         shape = shape or ConvNextShape()
@@ -59,13 +55,12 @@ class ConvNextLogits(nn.Module):
             delattr(self.body, f"norm{index}")
         self.norm = nn.LayerNorm(shape.widths[-1], eps=NORM_EPS)
         self.fc = nn.Linear(shape.widths[-1], classes)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, luma: Tensor) -> Tensor:
         """N x 1 x S x S -> N x classes."""
         x = resize_square(luma, _SIZE)
-        x = (x - self.mean) / self.std
+        mean, std = (x.new_tensor(values).reshape(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+        x = (x - mean) / std
         for step, stage in zip(self.body.downsample_layers, self.body.stages, strict=True):
             x = stage(step(x))
         logits: Tensor = self.fc(self.norm(x.mean(dim=(2, 3))))
