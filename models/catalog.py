@@ -94,6 +94,35 @@ FAMILY_FILES = (
         ),
     ),
     FamilyFile(
+        "dahl",
+        (
+            KnownModel(
+                "dahl-residual", "Dahl's residual encoder on VGG-16; made for 224 pixels", "colorrt train dahl-residual"
+            ),
+            KnownModel(
+                "dahl-hypercolumns",
+                "Dahl's hypercolumns on VGG-16; slow, for comparison",
+                "colorrt train dahl-hypercolumns",
+            ),
+        ),
+    ),
+    FamilyFile(
+        "fusion",
+        (
+            KnownModel(
+                "fusion-lite", "Baldassarre's fusion network, told by EfficientNet-Lite0", "colorrt train fusion-lite"
+            ),
+            KnownModel("fusion-inception", "the same, told by Inception-v3", "colorrt train fusion-inception"),
+            KnownModel("fusion-convnext", "the same, told by ConvNeXt-T", "colorrt train fusion-convnext"),
+            KnownModel("fusion-256", "the same, told 256 logits of a classifier", "colorrt train fusion-256"),
+            KnownModel("fusion-bins", "the same, choosing among bins of a and of b", "colorrt train fusion-bins"),
+        ),
+    ),
+    FamilyFile(
+        "kth",
+        (KnownModel("kth-unet", "the U-Net of KTH, of its GANs too; made for 32 pixels", "colorrt train kth-unet-l1"),),
+    ),
+    FamilyFile(
         "half_resnet",
         (
             KnownModel(
@@ -121,6 +150,9 @@ FAMILY_FILES = (
                 "colorization_release_v2-9b330a0b.pth of richzhang/colorization",
                 "richzhang/colorization",
                 "BSD-2-Clause",
+            ),
+            KnownModel(
+                "eccv16-l2", "its trunk as a regression, which its paper compares with; dull", "colorrt train zhang-l2"
             ),
             KnownModel(
                 "siggraph17",

@@ -86,6 +86,20 @@ def crop_to(x: Tensor, like: Tensor) -> Tensor:
     return x[..., : like.shape[-2], : like.shape[-1]]
 
 
+def resize_square(x: Tensor, size: int) -> Tensor:
+    """Interpolate N x C x S x S linearly to size x size, without antialiasing, half pixels as PyTorch has them.
+
+    As products with constant matrices: a graph's Resize to a fixed size would fix the batch too. S has to be known when
+    the graph is traced.
+    """
+    side = x.shape[-1]
+    if side == size:
+        return x
+    places = ((torch.arange(size, dtype=torch.float64) + 0.5) * side / size - 0.5).clamp(0, side - 1)
+    weights = (1 - (places[:, None] - torch.arange(side)).abs()).clamp(min=0).to(x)
+    return weights @ x @ weights.t()
+
+
 def icnr_(weight: Tensor, scale: int = 2) -> None:
     """Initialize a convolution before a pixel shuffle so that the shuffle begins as nearest upsampling.
 

@@ -38,6 +38,7 @@ class Eccv16Shape:
     widths: tuple[int, ...] = (64, 128, 256, 512, 512, 512, 512, 256)
     depths: tuple[int, ...] = (2, 2, 3, 3, 3, 3, 3, 2)
     colors: int = 313
+    """0: it guesses a and b at every fourth pixel at once, the regression that the paper compares with."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,22 @@ class Eccv16(nn.Module):
                 block = _block(inside, width, depth, halving=number in _HALVING, dilated=number in _DILATED)
             else:
                 up = nn.ConvTranspose2d(inside, width, 4, 2, 1)
-                head = nn.Conv2d(width, shape.colors, 1)
+                head = nn.Conv2d(width, shape.colors or 2, 1)
                 block = nn.Sequential(up, nn.ReLU(), *_convolutions(width, width, depth), head)
             self.add_module(f"model{number}", block)
             inside = width
-        self.model_out = nn.Conv2d(shape.colors, 2, 1, bias=False)
+        self.model_out = nn.Conv2d(shape.colors, 2, 1, bias=False) if shape.colors else None
+
+    def scores(self, x: Tensor) -> Tensor:
+        """N x 1 x S x S -> logits of the colors at every fourth pixel, N x colors x S/4 x S/4; or a and b there."""
+        for number in range(1, _TRUNK + 2):
+            x = self.get_submodule(f"model{number}")(x)
+        return x
 
     def forward(self, x: Tensor) -> Tensor:
         """N x 1 x S x S -> N x 2 x S x S."""
-        for number in range(1, _TRUNK + 2):
-            x = self.get_submodule(f"model{number}")(x)
-        mean = self.model_out(torch.softmax(x, dim=1))
+        x = self.scores(x)
+        mean = x if self.model_out is None else self.model_out(torch.softmax(x, dim=1))
         return F.interpolate(mean, scale_factor=4, mode="bilinear", align_corners=False)
 
 
@@ -154,13 +160,15 @@ def _block(inside: int, outside: int, depth: int, *, halving: bool = False, dila
 
 
 def recognize(state: Mapping[str, Tensor]) -> str | None:
-    """Name the network whose state dict this is: "eccv16", "siggraph17" or None."""
+    """Name the network whose state dict this is: "eccv16", "eccv16-l2", "siggraph17" or None."""
     first = state.get("model1.0.weight")
     if first is None or first.dim() != 4:
         return None
     channels = first.shape[1]
     if channels == 1 and "model_out.weight" in state:
         return "eccv16"
+    if channels == 1 and "model8.6.weight" in state:
+        return "eccv16-l2"
     return "siggraph17" if channels == 4 and "model_out.0.weight" in state else None
 
 
@@ -172,11 +180,12 @@ def read_shape(state: Mapping[str, Tensor]) -> Eccv16Shape | Siggraph17Shape:
     trunk = range(1, _TRUNK + 1)
     widths = [_width(state, f"model{number}.0.weight") for number in trunk]
     depths = [_last_convolution(state, number) // 2 + 1 for number in trunk]
-    if recognize(state) == "eccv16":
+    if recognize(state) in ("eccv16", "eccv16-l2"):
         widths.append(_width(state, "model8.0.weight", axis=1))
         # Behind the transposed convolution, before the 1 x 1 convolution.
         depths.append(_last_convolution(state, 8) // 2 - 1)
-        return Eccv16Shape(tuple(widths), tuple(depths), _width(state, "model_out.weight", axis=1))
+        colors = _width(state, "model_out.weight", axis=1) if "model_out.weight" in state else 0
+        return Eccv16Shape(tuple(widths), tuple(depths), colors)
     for number in (8, 9, 10):
         widths.append(_width(state, f"model{number}.1.weight"))
         depths.append((_last_convolution(state, number) + 1) // 2)
@@ -219,7 +228,7 @@ def _last_convolution(state: Mapping[str, Tensor], number: int) -> int:
 FAMILY = Family(
     name="zhang",
     title="eccv16 and siggraph17 of Zhang et al.",
-    models=("eccv16", "siggraph17"),
+    models=("eccv16", "eccv16-l2", "siggraph17"),
     recognize=recognize,
     build=lambda state: ChromaOfLab(build(state), SCALE).eval(),
     bytes_per_pixel=3900,

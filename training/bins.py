@@ -38,13 +38,13 @@ class SideHead(nn.Module):
         return scores
 
 
-def soft_target(chroma: Tensor, colors: Tensor, spread: float) -> tuple[Tensor, Tensor]:
-    """Put each pixel's chroma (P x 2) onto its five nearest colors (K x 2): their numbers and shares, both P x 5.
+def soft_target(chroma: Tensor, colors: Tensor, spread: float, neighbors: int = NEIGHBORS) -> tuple[Tensor, Tensor]:
+    """Put each pixel's chroma (P x 2) onto its nearest colors (K x 2): their numbers and shares, both P x neighbors.
 
     Shares fall with distance as a Gaussian of deviation `spread`, and sum to one.
     """
     squares = (chroma[:, None] - colors).square().sum(2)
-    near, index = squares.topk(NEIGHBORS, dim=1, largest=False)
+    near, index = squares.topk(neighbors, dim=1, largest=False)
     return index, torch.softmax(-near / (2 * spread**2), dim=1)
 
 

@@ -28,12 +28,14 @@ class Dataset:
     """Photographs by number, decoded when asked for, kept as long as the cache has room.
 
     `short_side`: larger ones are reduced to it, in pixels. `cache_bytes`: decoded pictures are kept up to here; what
-    does not fit is decoded again in each epoch. `gray`, `corrupt`: numbers of those found unfit so far.
+    does not fit is decoded again in each epoch. `gray_limit`: mean chroma under which they are gray. `gray`, `corrupt`:
+    numbers of those found unfit so far.
     """
 
     entries: Sequence[Entry]
     short_side: int
     cache_bytes: int = 2 * GIGABYTE
+    gray_limit: float = GRAY_LIMIT
     gray: set[int] = field(default_factory=set)
     corrupt: set[int] = field(default_factory=set)
 
@@ -60,7 +62,7 @@ class Dataset:
         except Exception:
             self.corrupt.add(index)
             return None
-        if mean_chroma(picture) < GRAY_LIMIT:
+        if mean_chroma(picture) < self.gray_limit:
             self.gray.add(index)
             return None
         with self._lock:
@@ -76,10 +78,11 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Batch:
-    """Squares (N x S x S x 3 uint8), and where the next batch begins."""
+    """Squares (N x S x S x 3 uint8), where the next batch begins, and the numbers of their photographs."""
 
     squares: NDArray[np.uint8]
     cursor: int
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ class Plan:
     seed: int
     weights: tuple[float, ...] = ()
     """How often each entry is taken in an epoch, on average; empty: each once."""
+    mirrored: bool = True
+    """Left and right are exchanged by chance."""
 
 
 def decode(data: bytes, short_side: int) -> Photo:
@@ -116,7 +121,9 @@ def mean_chroma(picture: Photo) -> float:
     return float(np.mean(np.abs(U_SCALE * (small[..., 2] - luma)) + np.abs(V_SCALE * (small[..., 0] - luma))))
 
 
-def square(picture: Photo, size: int, smallest: float, generator: np.random.Generator) -> Photo:
+def square(
+    picture: Photo, size: int, smallest: float, generator: np.random.Generator, *, mirrored: bool = True
+) -> Photo:
     """Cut a random part of `picture` (at least `smallest` of each side), squeeze it to a square, maybe flip.
 
     The squeeze is what the runtime does with a whole picture. Returns size x size x 3 uint8.
@@ -126,7 +133,7 @@ def square(picture: Photo, size: int, smallest: float, generator: np.random.Gene
     top, left = generator.uniform(0, height - part_h), generator.uniform(0, width - part_w)
     box = (left, top, left + part_w, top + part_h)
     part = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC, box=box)
-    if generator.random() < 0.5:
+    if mirrored and generator.random() < 0.5:
         part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return np.asarray(part)
 
@@ -152,13 +159,15 @@ def cut_batches(dataset: Dataset, plan: Plan, cursor: int = 0, workers: int = 1)
         raise _no_color(dataset)
     orders: dict[int, NDArray[np.int64]] = {}
 
-    def cut(place: int) -> Photo | None:
-        picture = dataset.photo(int(orders[place // count][place % count]))
+    def cut(place: int) -> tuple[Photo, int] | None:
+        number = int(orders[place // count][place % count])
+        picture = dataset.photo(number)
         if picture is None:
             return None
-        return square(picture, plan.size, plan.smallest, np.random.default_rng([plan.seed, 1, place]))
+        generator = np.random.default_rng([plan.seed, 1, place])
+        return square(picture, plan.size, plan.smallest, generator, mirrored=plan.mirrored), number
 
-    waiting: list[Photo] = []
+    waiting: list[tuple[Photo, int]] = []
     with ThreadPoolExecutor(workers) as pool:
         while True:
             places = range(cursor, cursor + plan.batch)
@@ -172,7 +181,8 @@ def cut_batches(dataset: Dataset, plan: Plan, cursor: int = 0, workers: int = 1)
                 if piece is not None:
                     waiting.append(piece)
                 if len(waiting) == plan.batch:
-                    yield Batch(np.stack(waiting), cursor)
+                    pieces, numbers = zip(*waiting, strict=True)
+                    yield Batch(np.stack(pieces), cursor, numbers)
                     waiting.clear()
 
 

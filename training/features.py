@@ -12,7 +12,7 @@ from colorrt.models.checkpoint import load_state
 from colorrt.models.color import IMAGENET_MEAN, IMAGENET_STD
 from colorrt.models.efficientnet import Encoder, load_published
 from colorrt.training.networks import find_encoder
-from colorrt.training.recipe import LossRecipe
+from colorrt.training.recipe import LossRecipe, NetworkRecipe
 
 
 class EfficientNetFeatures(nn.Module):
@@ -49,5 +49,5 @@ def make_features(recipe: LossRecipe, vgg_file: Path | None, efficientnet_file: 
         except WeightsError as error:
             raise WeightsError(f"{vgg_file}: {error}") from error
     encoder = Encoder()
-    load_published(encoder, find_encoder("lite", efficientnet_file))
+    load_published(encoder, find_encoder(NetworkRecipe("lite"), efficientnet_file))
     return EfficientNetFeatures(encoder).requires_grad_(False).eval()

@@ -57,5 +57,5 @@ def make_twin(recipe: Recipe, network: nn.Module, encoder: Path | None, device: 
     if not (recipe.loss.knowledge and isinstance(network, Lite)):
         return None
     published = copy.deepcopy(network.encoder)
-    load_published(published, find_encoder(recipe.network.name, encoder, recipe.network.body))
+    load_published(published, find_encoder(recipe.network, encoder))
     return Twin(network.encoder, published.to(device))

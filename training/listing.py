@@ -36,13 +36,16 @@ class Listing:
 class PhotoIndex:
     """The photographs below a data folder, listed once for all stages that share them.
 
-    `without`: a folder below it that is left out. `say` is told of what is left out, in one line each.
+    `validation`: patterns of files below it whose photographs are kept for validation; where none of them is there,
+    `holdout` (0..1) of all are. `without`: a folder below it that is left out. `say` is told of what is left out, in
+    one line each.
     """
 
     data: Path
     holdout: float
     without: Path | None
     say: Callable[[str], None]
+    validation: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._listed: dict[tuple[object, ...], Listing] = {}
@@ -73,11 +76,16 @@ class PhotoIndex:
 
     def _list(self, sources: list[list[Path]], shares: tuple[float, ...], stage: Stage) -> Listing:
         kept: list[Entry] = []
-        held: list[Entry] = []
+        apart = [path for pattern in self.validation for path in sorted(self.data.glob(pattern))]
+        held = find_entries(apart, self.without, self.say)
+        known = {(entry.file, entry.offset, entry.name) for entry in held}
+        holdout = 0.0 if apart else self.holdout
         weights: list[float] = []
         for index, group in enumerate(sources):
             for entry in find_entries(group, self.without, self.say):
-                if is_held_out(entry.name, self.holdout):
+                if (entry.file, entry.offset, entry.name) in known:
+                    continue
+                if is_held_out(entry.name, holdout):
                     held.append(entry)
                     continue
                 kept.append(entry)

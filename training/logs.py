@@ -27,6 +27,8 @@ COLUMNS = (
     "images_per_second",
     "psnr_db",
     "gray_psnr_db",
+    "mae",
+    "gray_mae",
 )
 _REFRESH_SECONDS = 0.5
 _LINE_SECONDS = 30.0

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from colorrt.errors import UsageError, WeightsError
 from colorrt.models.checkpoint import load_state
-from colorrt.models.color import IMAGENET_MEAN, IMAGENET_STD
 from colorrt.models.deoldify import DeOldify, DeOldifyShape, Shuffle
 from colorrt.models.efficientnet import load_published, published_file
 from colorrt.models.ipol import Ipol, IpolShape, UpSample
@@ -22,54 +20,17 @@ from colorrt.models.lite_bins import LiteBins
 from colorrt.models.norms import fold_norms
 from colorrt.models.registry import family_of
 from colorrt.models.resnet import ResNetShape
-from colorrt.training.augment import join
+from colorrt.training.builders.dahl import find_vgg, load_frozen_vgg, make_dahl
+from colorrt.training.builders.fusion import extractor_of, load_frozen_extractor, make_fusion, missing_extractor
+from colorrt.training.builders.half_resnet import find_resnet18, load_half_resnet, make_half_resnet
+from colorrt.training.builders.kth import make_kth
+from colorrt.training.builders.zhang import make_zhang
 from colorrt.training.recipe import NetworkRecipe
+from colorrt.training.trainee import Trainee
 
 _RESNET34 = ResNetShape(64, (64, 128, 256, 512), (3, 4, 6, 3), bottleneck=False)
 _RESNET101 = ResNetShape(64, (64, 128, 256, 512), (3, 4, 23, 3), bottleneck=True)
 _WIDTHS = {"deoldify-artistic": 768, "deoldify-wide": 512, "ipol": 512}
-
-
-@dataclass
-class Trainee:
-    """A network, and what training has to know about it.
-
-    `space`: "chroma": luma in, chroma out. "rgb": normalized gray in three channels in, normalized RGB out.
-    `early`, `encoder`: modules of the encoder's shallower and deeper half. `ups`: its up blocks, from the deepest.
-    """
-
-    network: nn.Module
-    space: str
-    early: list[nn.Module]
-    encoder: list[nn.Module]
-    ups: list[nn.Module]
-    mean: Tensor = field(default_factory=lambda: torch.tensor(IMAGENET_MEAN).reshape(1, 3, 1, 1))
-    std: Tensor = field(default_factory=lambda: torch.tensor(IMAGENET_STD).reshape(1, 3, 1, 1))
-
-    def parameters(self) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
-        """Parameters of the encoder's shallower half, of its deeper half, and of everything else."""
-        early = [parameter for module in self.early for parameter in module.parameters()]
-        deeper = [parameter for module in self.encoder for parameter in module.parameters()]
-        known = {id(parameter) for parameter in (*early, *deeper)}
-        return early, deeper, [one for one in self.network.parameters() if id(one) not in known]
-
-    def to(self, device: torch.device) -> None:
-        """Move the network and its constants to a device."""
-        self.network.to(device)
-        self.mean, self.std = self.mean.to(device), self.std.to(device)
-
-    def see(self, luma: Tensor) -> Tensor:
-        """Make the network's input of luma (N x 1 x S x S, 0..1)."""
-        seen = luma if self.space == "chroma" else (luma - self.mean) / self.std
-        return seen.contiguous(memory_format=torch.channels_last)
-
-    def normalize(self, luma: Tensor, chroma: Tensor) -> Tensor:
-        """Luma and chroma -> normalized RGB (N x 3 x S x S), the space of DeOldify's losses and critics."""
-        return (join(luma, chroma) - self.mean) / self.std
-
-    def denormalize(self, rgb: Tensor) -> Tensor:
-        """Normalized RGB -> RGB (N x 3 x S x S), not clamped."""
-        return rgb * self.std + self.mean
 
 
 def make_trainee(recipe: NetworkRecipe, encoder: Path | None, start: Path | None) -> Trainee:
@@ -84,8 +45,8 @@ def make_trainee(recipe: NetworkRecipe, encoder: Path | None, start: Path | None
     trainee = beginning.make(recipe)
     if start is not None:
         _load_start(trainee.network, start, recipe.name)
-    elif recipe.encoder == "published":
-        beginning.load_encoder(trainee.network, find_encoder(recipe.name, encoder, recipe.body))
+    elif recipe.encoder == "published" and beginning.find_encoder is not None:
+        beginning.load_encoder(trainee, find_encoder(recipe, encoder), recipe)
     if recipe.norms == "spectral":
         add_norms(trainee.network, trainee.early + trainee.encoder)
     if recipe.feature_dropout:
@@ -209,15 +170,21 @@ def _without_counters(network: nn.Module, state: dict[str, Tensor]) -> dict[str,
     return counters | state
 
 
-def find_encoder(name: str, encoder: Path | None, body: str = "lite0") -> Path:
-    """Return the file of ImageNet weights that `name` begins with: `encoder`, or that of the package for `lite`.
+def find_encoder(recipe: NetworkRecipe, encoder: Path | None) -> Path:
+    """Return the file of ImageNet weights that a network begins with: `encoder`, or that of a package.
 
     Raises UsageError when there is none.
     """
-    return _beginning_of(name).find_encoder(name, body) if encoder is None else encoder
+    find = _beginning_of(recipe.name).find_encoder
+    if encoder is not None:
+        return encoder
+    if find is None:
+        raise UsageError(f"{recipe.name} begins at random and takes no --encoder")
+    return find(recipe)
 
 
-def _find_resnet(name: str, _: str) -> Path:
+def _find_resnet(recipe: NetworkRecipe) -> Path:
+    name = recipe.name
     resnet = "resnet34" if name == "deoldify-artistic" else "resnet101"
     raise UsageError(
         f"{name} starts from torchvision's {resnet} weights: give them as --encoder FILE, or weights of {name} "
@@ -225,7 +192,8 @@ def _find_resnet(name: str, _: str) -> Path:
     )
 
 
-def _find_efficientnet(_: str, body: str) -> Path:
+def _find_efficientnet(recipe: NetworkRecipe) -> Path:
+    body = recipe.body
     try:
         return published_file(body)
     except ImportError as error:
@@ -235,9 +203,15 @@ def _find_efficientnet(_: str, body: str) -> Path:
         ) from error
 
 
-def _load_resnet(network: nn.Module, path: Path) -> None:
+def _find_extractor(recipe: NetworkRecipe) -> Path:
+    if extractor_of(recipe) != "lite":
+        raise missing_extractor(recipe)
+    return _find_efficientnet(recipe)
+
+
+def _load_resnet(trainee: Trainee, path: Path, _recipe: NetworkRecipe) -> None:
     """Fill the encoder with torchvision's weights: conv1, bn1, layer1 to layer4; the classifier is left out."""
-    body = _body_of(network)
+    body = _body_of(trainee.network)
     places = {"conv1": "0", "bn1": "1"} | {f"layer{index}": str(index + 3) for index in range(1, 5)}
     state = {}
     for key, value in load_state(path).items():
@@ -260,9 +234,9 @@ def _body_of(network: nn.Module) -> nn.Module:
     return network.layers[0]
 
 
-def _load_efficientnet(network: nn.Module, path: Path) -> None:
-    assert isinstance(network, Lite)
-    load_published(network.encoder, path)
+def _load_efficientnet(trainee: Trainee, path: Path, _recipe: NetworkRecipe) -> None:
+    assert isinstance(trainee.network, Lite)
+    load_published(trainee.network.encoder, path)
 
 
 @dataclass(frozen=True)
@@ -270,9 +244,10 @@ class _Beginning:
     """How the training of a family's networks begins."""
 
     make: Callable[[NetworkRecipe], Trainee]
-    find_encoder: Callable[[str, str], Path]
-    """Of a model's name and its recipe's body: the encoder's ImageNet weights; raises UsageError without them."""
-    load_encoder: Callable[[nn.Module, Path], None]
+    find_encoder: Callable[[NetworkRecipe], Path] | None = None
+    """The encoder's ImageNet weights; raises UsageError without them. None:
+    it begins at random."""
+    load_encoder: Callable[[Trainee, Path, NetworkRecipe], None] = _load_resnet
 
 
 _BEGINNINGS = {
@@ -280,6 +255,11 @@ _BEGINNINGS = {
     "ipol": _Beginning(_ipol, _find_resnet, _load_resnet),
     "lite": _Beginning(_lite, _find_efficientnet, _load_efficientnet),
     "lite-bins": _Beginning(_lite, _find_efficientnet, _load_efficientnet),
+    "kth": _Beginning(make_kth),
+    "dahl": _Beginning(make_dahl, find_vgg, load_frozen_vgg),
+    "fusion": _Beginning(make_fusion, _find_extractor, load_frozen_extractor),
+    "half-resnet": _Beginning(make_half_resnet, find_resnet18, load_half_resnet),
+    "zhang": _Beginning(make_zhang),
 }
 
 

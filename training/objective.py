@@ -23,8 +23,8 @@ from colorrt.training.losses import (
     rarity_weight,
     stability_loss,
 )
-from colorrt.training.networks import Trainee
 from colorrt.training.recipe import LossRecipe
+from colorrt.training.trainee import Trainee
 from colorrt.training.views import View, consistency_loss, take_view
 
 
@@ -33,6 +33,7 @@ class Examples:
     """One batch on the device: clean luma (N x 1 x S x S), clean chroma (N x 2 x S x S), and luma as it is seen.
 
     `noisy`: the seen luma under noise, for the stability term; None without it. `view`: a second look at some of it.
+    `labels`: the class of each picture (N int64), where a training asks for it.
     """
 
     luma: Tensor
@@ -40,6 +41,7 @@ class Examples:
     seen: Tensor
     noisy: Tensor | None
     view: View | None = None
+    labels: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,14 @@ class Answer:
     """Chroma guessed for the view of the examples, where the decoder ends."""
 
 
-def prepare(squares: Any, aging: str, loss: LossRecipe, generator: torch.Generator, device: torch.device) -> Examples:
+def prepare(
+    squares: Any,
+    aging: str,
+    loss: LossRecipe,
+    generator: torch.Generator,
+    device: torch.device,
+    labels: Tensor | None = None,
+) -> Examples:
     """Split squares (N x S x S x 3 uint8, numpy), age the luma, and move it all to the device."""
     luma, chroma = split(torch.from_numpy(squares))
     seen = luma
@@ -72,6 +81,7 @@ def prepare(squares: Any, aging: str, loss: LossRecipe, generator: torch.Generat
         seen.to(device),
         None if noisy is None else noisy.to(device),
         None if view is None else view.to(device),
+        None if labels is None else labels.to(device),
     )
 
 

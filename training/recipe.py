@@ -5,8 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-NETWORKS = ("lite", "lite-bins", "deoldify-artistic", "deoldify-wide", "ipol")
-KINDS = ("supervised", "critic", "gan")
+PAPER_NETWORKS = (
+    "kth-unet", "dahl-residual", "dahl-hypercolumns", "fusion-lite", "fusion-inception", "fusion-convnext",
+    "fusion-256", "fusion-bins", "half-resnet18", "half-resnet18-tutorial", "eccv16", "eccv16-l2",
+)  # fmt: skip
+"""Networks that are trained in units of their own, as their papers say."""
+NETWORKS = ("lite", "lite-bins", "deoldify-artistic", "deoldify-wide", "ipol", *PAPER_NETWORKS)
+KINDS = ("supervised", "critic", "gan", "judged")
 _INHERIT = -1.0
 
 
@@ -36,6 +41,27 @@ class NetworkRecipe:
     """Of lite: inner width of attention."""
     attention_at: int = 16
     """Of lite: attention stands at 1/16 or at 1/32 of the size."""
+    lightness: str = "color"
+    """Of networks of the papers, which learn from L of the original, or from Dahl's mean of red, green and blue
+    ("color", as the papers do), or from its gray picture ("gray", which is what they are given later)."""
+    batch_norm: str = "affine"
+    """Of kth-unet: "affine", a scale and a shift, as its code computes, or "batch", as its report says."""
+    initial: str = "uniform"
+    """Of kth-unet: Glorot's initialization, "uniform" as in its code, or "normal" as in its report."""
+    dropout: float = 0.0
+    """Of kth-unet: chance that a value of the first two layers on the way up is silenced."""
+    encoder_dropout: float = 0.0
+    """Of kth-unet: the same of the last two on the way down, which its GANs have."""
+    vgg: str = "caffe"
+    """Of Dahl's networks: what the weights given as encoder know, "caffe" or "torchvision" pictures."""
+    narrow: bool = True
+    """Of dahl-hypercolumns: the layer of three channels stands before the last, as in the code and not in the text."""
+    extractor: str = "lite"
+    """Of fusion-256 and fusion-bins: the classifier that is asked, "lite", "inception" or "convnext"."""
+    features: int = 256
+    """Of fusion-256: how many of the classifier's logits are told, drawn at random once."""
+    bins: int = 50
+    """Of fusion-bins: bins of each of a and b."""
     width: int = 0
     """Channels of the first up block; 0: those of the published network. For trials and tests."""
     stem: int = 0
@@ -53,6 +79,9 @@ class LossRecipe:
     pixel_weight: float = 1.0
     knee: float = 0.05
     """Where huber turns from quadratic to linear."""
+    blur: str = "none"
+    """Of Dahl's networks: compares two blurred pictures too, by kernels that are "normalized", or as "published", which
+    make them six and nine times as light."""
     rarity: float = 0.0
     """A pixel of chroma c counts 1 + rarity x |c|."""
     hue_rarity: float = 0.0
@@ -85,13 +114,15 @@ class LossRecipe:
     knowledge: float = 0.0
     """Of lite: of the distance between what its encoder finds in gray and ImageNet's in color; see
     `colorrt.training.knowledge`."""
+    neighbors: int = 10
+    """Of eccv16: colors that a pixel's target is spread over, 10 in its code, 5 in its paper."""
     rebalance: float = 0.5
     """1 weighs all colors alike; near 0, each by the inverse of how often it occurs."""
 
 
 @dataclass(frozen=True)
 class OptimizerRecipe:
-    """AdamW and its one cycle; see `colorrt.training.schedule`."""
+    """The optimizer, AdamW as a rule, and how its rate goes; see `colorrt.training.schedule`."""
 
     decoder_rate: float
     encoder_rate: float
@@ -112,6 +143,15 @@ class OptimizerRecipe:
     """Largest norm of the gradient; 0: any."""
     average: float = 0.0
     """Decay of the moving average of the weights, a step; 0: none is kept."""
+    method: str = "adamw"
+    """"adamw"; "adam", whose weight decay is a part of the gradient; "sgd", without momentum."""
+    course: str = "cycle"
+    """How the rate goes: "cycle"; "exponential": times `decay` every `decay_steps` steps, a little each step;
+    "staircase": the same at once at the end of them. The latter two know neither warm-up nor cycles of momentum."""
+    decay: float = 1.0
+    decay_steps: int = 1
+    least: float = 0.0
+    """The share of the highest rate that "exponential" and "staircase" do not go below."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +174,24 @@ class CriticRecipe:
 
 
 @dataclass(frozen=True)
+class JudgesRecipe:
+    """Who judges the networks of papers in stages of kind "judged"; see `colorrt.training.papers.judges`."""
+
+    width: int = 64
+    """Channels of their first convolution."""
+    norm: str = "none"
+    """"none", as in KTH's code; "batch", as its report says."""
+    real_label: float = 1.0
+    """What the discriminator should say of originals."""
+    generator_steps: int = 2
+    """Steps of the network for each step of the judges, on the same batch."""
+    classifier_weight: float = 0.0
+    """Of the classifier's word in the network's loss; 0: there is no classifier."""
+    classes: int = 10
+    """Of the pictures, each in a folder that is named for its class."""
+
+
+@dataclass(frozen=True)
 class Stage:
     """One stretch of a training at one size. Exactly one of `images`, `epochs` and `steps` says how long."""
 
@@ -142,7 +200,7 @@ class Stage:
     sources: tuple[str, ...]
     """Files below the data folder: shards or folders, as glob patterns; where none is there, everything below it."""
     kind: str = "supervised"
-    """"supervised"; "critic": the critic is pretrained; "gan": both in turn."""
+    """"supervised"; "critic": the critic is pretrained; "gan": both in turn; "judged": the GANs of papers."""
     images: int = 0
     epochs: float = 0.0
     steps: int = 0
@@ -164,11 +222,13 @@ class Stage:
     warmup: float = _INHERIT
     critic_rate: float = 0.0
     critic_weight: float = 1.0
-    """In a GAN: of the critic's word in the generator's loss."""
+    """In a GAN: of the critic's word in the generator's loss, or the discriminator's."""
     pixel_weight: float = 1.0
     """In a GAN: of the supervised loss."""
     threshold: float = 0.65
     """In a GAN: the generator's turn comes when the critic's loss is below it."""
+    mirror: str = "random"
+    """"random": left and right are exchanged by chance; "never"."""
     save_every: int = 100
     """In a GAN: steps between the weights that are kept to choose from."""
 
@@ -191,8 +251,15 @@ class Recipe:
     stages: tuple[Stage, ...]
     loss: LossRecipe = field(default_factory=LossRecipe)
     critic: CriticRecipe = field(default_factory=CriticRecipe)
+    judges: JudgesRecipe = field(default_factory=JudgesRecipe)
     holdout: float = 0.0
     """Share of the photographs kept for validation, chosen by their names."""
+    validation: tuple[str, ...] = ()
+    """Files below the data folder whose photographs are kept for validation in place of that share, as patterns."""
+    validation_photos: int = 200
+    """The most of them that are looked at each time."""
+    gray_limit: float = 0.015
+    """Photographs whose mean of |U| + |V| is below it are left out as gray, in the units of luma."""
     cache_gigabytes: float = 2.0
     """Decoded photographs kept in memory."""
     blend: float = 0.0
@@ -205,7 +272,7 @@ def shrink(recipe: Recipe, steps: int | None, scale: float) -> Recipe:
     for stage in recipe.stages:
         if steps is not None:
             stage = replace(stage, images=0, epochs=0.0, steps=steps)  # noqa: PLW2901 (the stage of the trial takes the place of the recipe's)
-        least = 32 if stage.kind == "supervised" else max(32, recipe.critic.least_size)
+        least = max(32, recipe.critic.least_size) if stage.kind in ("critic", "gan") else 32
         size = max(least, 16 * round(stage.size * scale / 16))
         stages.append(replace(stage, size=size, batch=max(2, round(stage.batch * scale))))
     return replace(recipe, stages=tuple(stages)) if (steps, scale) != (None, 1.0) else recipe

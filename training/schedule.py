@@ -1,4 +1,4 @@
-"""How learning rate and momentum go over a training: one cycle up and down."""
+"""How learning rate and momentum go over a training: one cycle up and down, or a rate that falls by steps."""
 
 from __future__ import annotations
 
@@ -38,6 +38,12 @@ class Cycle:
 
     def _fallen(self, progress: float) -> float:
         return min(1.0, (progress - self.warmup) / (1 - self.warmup))
+
+
+def decayed(course: str, decay: float, every: int, step: int) -> float:
+    """Share of the highest rate at `step` of a `course`, "exponential" or "staircase": decay^(step / every)."""
+    passed = step / every if course == "exponential" else step // every
+    return float(decay**passed)
 
 
 def _half_cosine(part: float) -> float:

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import Optimizer
 
 from colorrt.atomic import atomic_path
 from colorrt.errors import UsageError, WeightsError
 from colorrt.training.bins import SideHead
-from colorrt.training.networks import Trainee
 from colorrt.training.recipe import Recipe
+from colorrt.training.trainee import Trainee
 from colorrt.training.weights import Average
 
 
@@ -32,9 +32,9 @@ class State:
     trainee: Trainee
     average: Average | None
     side: SideHead | None
-    optimizer: AdamW | None = None
+    optimizer: Optimizer | None = None
     critic: nn.Module | None = None
-    critic_optimizer: AdamW | None = None
+    critic_optimizer: Optimizer | None = None
     scaler: torch.amp.GradScaler | None = None
     stage: int = 0
     step: int = 0

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from colorrt.training.critic import adversarial_loss, critic_loss
 from colorrt.training.objective import Examples, Objective
 from colorrt.training.recipe import OptimizerRecipe, Recipe, Stage
-from colorrt.training.schedule import Cycle
+from colorrt.training.schedule import Cycle, decayed
 from colorrt.training.state import State
 from colorrt.training.validation import trainee_clamped
 
@@ -35,8 +35,8 @@ def cycle_of(recipe: OptimizerRecipe, stage: Stage) -> Cycle:
     return Cycle(warmup, recipe.start, recipe.end, recipe.rise, (high, low))
 
 
-def make_optimizer(state: State, recipe: Recipe, stage: Stage) -> AdamW:
-    """Make AdamW for the generator; parts whose rate is zero are frozen."""
+def make_optimizer(state: State, recipe: Recipe, stage: Stage) -> Optimizer:
+    """Make the optimizer of the generator; parts whose rate is zero are frozen."""
     asked = recipe.optimizer
     betas = recipe.critic.gan_betas if stage.kind == "gan" else (asked.momentum[0], asked.second_beta)
     decay = recipe.critic.weight_decay if stage.kind == "gan" else asked.weight_decay
@@ -44,24 +44,35 @@ def make_optimizer(state: State, recipe: Recipe, stage: Stage) -> AdamW:
     if state.side is not None:
         rest = [*rest, *state.side.parameters()]
     groups = [{"params": part, "lr": 0.0} for part in (early, encoder, rest)]
+    if asked.method == "sgd":
+        return SGD(groups, lr=0.0, weight_decay=decay)
+    if asked.method == "adam":
+        # Fused: small batches of large networks spend a tenth of a step here otherwise.
+        return Adam(groups, lr=0.0, betas=(betas[0], betas[1]), weight_decay=decay, fused=True)
     return AdamW(groups, lr=0.0, betas=(betas[0], betas[1]), weight_decay=decay)
 
 
-def make_critic_optimizer(critic: nn.Module, recipe: Recipe, stage: Stage) -> AdamW:
-    """Make AdamW for the critic."""
+def make_critic_optimizer(critic: nn.Module, recipe: Recipe, stage: Stage) -> Optimizer:
+    """Make the optimizer of the critic: AdamW, or for the judges of papers Adam as the network has it."""
+    if stage.kind == "judged":
+        asked = recipe.optimizer
+        return Adam(critic.parameters(), lr=0.0, betas=(asked.momentum[0], asked.second_beta), fused=True)
     betas = recipe.critic.gan_betas if stage.kind == "gan" else recipe.critic.betas
     return AdamW(critic.parameters(), lr=0.0, betas=(betas[0], betas[1]), weight_decay=recipe.critic.weight_decay)
 
 
 def set_pace(state: State, recipe: Recipe, stage: Stage, progress: float) -> tuple[float, float]:
     """Set rates and momenta for `progress` (0..1). Returns the decoder's rate and momentum (or the critic's)."""
-    cycle = cycle_of(recipe.optimizer, stage)
+    asked = recipe.optimizer
+    cycle, rates = cycle_of(asked, stage), rates_of(asked, stage)
     share, beta = cycle.rate(progress), cycle.beta(progress)
-    rates = rates_of(recipe.optimizer, stage)
+    if asked.course != "cycle":
+        share = max(asked.least, decayed(asked.course, asked.decay, asked.decay_steps, state.step))
+        beta = asked.momentum[0]
     if state.optimizer is not None:
         for group, highest in zip(state.optimizer.param_groups, rates, strict=True):
             group["lr"] = share * highest
-            if stage.kind != "gan":
+            if stage.kind != "gan" and "betas" in group:
                 group["betas"] = (beta, group["betas"][1])
             for parameter in group["params"]:
                 parameter.requires_grad_(highest > 0)
@@ -116,10 +127,10 @@ def _generator_step(
                 scores = state.critic(answer.rgb)
             state.critic.requires_grad_(True)
             terms["adversarial"] = gan.critic_weight * adversarial_loss(scores.float(), real=True)
-        _backward(state, _sum(terms.values()) / len(prepared))
+        backward(state, _sum(terms.values()) / len(prepared))
         for name, term in terms.items():
             sums[name] = sums.get(name, 0.0) + term.item() / len(prepared)
-    _advance(state, state.optimizer, state.trainee.network, recipe.optimizer.clip)
+    advance(state, state.optimizer, state.trainee.network, recipe.optimizer.clip)
     return sums
 
 
@@ -150,18 +161,20 @@ def _critic_step(
         with precision:
             scores_real, scores_fake = state.critic(real), state.critic(fake)
         loss = critic_loss(scores_real.float(), scores_fake.float())
-        _backward(state, loss / len(prepared))
+        backward(state, loss / len(prepared))
         total += loss.item() / len(prepared)
-    _advance(state, state.critic_optimizer, state.critic, 0.0)
+    advance(state, state.critic_optimizer, state.critic, 0.0)
     return {"critic": total}
 
 
-def _backward(state: State, loss: Tensor) -> None:
+def backward(state: State, loss: Tensor) -> None:
+    """Find the gradients of a loss, scaled where precision is half."""
     scaled = loss if state.scaler is None else state.scaler.scale(loss)
     scaled.backward()  # type: ignore[no-untyped-call]  # torch: backward has no types
 
 
-def _advance(state: State, optimizer: AdamW, network: nn.Module, clip: float) -> None:
+def advance(state: State, optimizer: Optimizer, network: nn.Module, clip: float) -> None:
+    """Let an optimizer take its step along the gradients of `network`; `clip`: their largest norm, 0: any."""
     if state.scaler is not None:
         state.scaler.unscale_(optimizer)
     if clip:

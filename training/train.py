@@ -11,28 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from colorrt.contract import Device
 from colorrt.errors import UsageError
-from colorrt.training.augment import split
-from colorrt.training.bins import SideHead, color_weights
-from colorrt.training.critic import Critic
+from colorrt.training.bins import SideHead
 from colorrt.training.data import GIGABYTE, Batch, Dataset, Plan, cut_batches, prefetch
 from colorrt.training.devices import choose_device, mixed_precision
 from colorrt.training.features import make_features
-from colorrt.training.hues import hue_weights
 from colorrt.training.interrupts import interruptible
 from colorrt.training.knowledge import make_twin
 from colorrt.training.listing import PhotoIndex
 from colorrt.training.logs import Log, Progress, Tally, describe_pace
 from colorrt.training.networks import make_trainee
 from colorrt.training.objective import Examples, Objective, prepare
+from colorrt.training.papers.objective import PaperObjective
+from colorrt.training.papers.steps import take_paper_step
+from colorrt.training.preparing import classes_of, make_parts, seed_of, set_modes, weigh_classes, weigh_colors
 from colorrt.training.recipe import Recipe, Stage
-from colorrt.training.state import State, peek, restore_numbers, restore_state, save_state
-from colorrt.training.steps import make_critic_optimizer, make_optimizer, set_pace, take_step
+from colorrt.training.state import State, peek, restore_state, save_state
+from colorrt.training.steps import set_pace, take_step
 from colorrt.training.validation import SHEET_ROWS, validate, whole_squares, write_samples
 from colorrt.training.weights import Average, save_weights
 
@@ -41,7 +40,6 @@ SAVE_SECONDS = 120.0
 DECODERS = max(1, min(8, (os.cpu_count() or 1) - 1))
 LOG_STEPS = 50
 SAMPLE_STEPS = 1000
-WEIGHING_PHOTOS, WEIGHING_SIZE = 512, 64
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,8 @@ class Context:
     out: Path
     device: torch.device
     objective: Objective
+    paper: PaperObjective | None
+    """What is minimized where the network is one of a paper's, with a frame of its own."""
     log: Log
     progress: Progress
     precision: contextlib.AbstractContextManager[Any]
@@ -112,9 +112,11 @@ def train(
     objective = Objective(recipe.loss, trainee, features, state.side, None, place, twin)
     precision = mixed_precision(place, half=half)
     stop = threading.Event()
-    context = Context(recipe, data, out, place, objective, Log(out), progress, precision, stop)
+    frame = trainee.frame
+    paper = None if frame is None else PaperObjective(recipe.loss, trainee.network, frame)
+    context = Context(recipe, data, out, place, objective, paper, Log(out), progress, precision, stop)
     if saved is not None:
-        _make_parts(state, context, saved)
+        make_parts(state, recipe, place, saved)
         restore_state(state, saved, saved_at)
         if state.stage == len(recipe.stages):
             progress.say(f"{out}: already finished, after {state.images} images")
@@ -131,7 +133,7 @@ def train(
 
 def _run_stages(state: State, context: Context) -> None:
     recipe = context.recipe
-    photo_index = PhotoIndex(context.data, recipe.holdout, context.out, context.progress.say)
+    photo_index = PhotoIndex(context.data, recipe.holdout, context.out, context.progress.say, recipe.validation)
     # All of them before the first step: a stage without photographs is not found out after a day.
     listings = [photo_index.listing(stage) for stage in recipe.stages]
     totals = [stage.count_steps(len(found.kept)) for stage, found in zip(recipe.stages, listings, strict=True)]
@@ -144,14 +146,15 @@ def _run_stages(state: State, context: Context) -> None:
         if number < state.stage:
             continue
         if dataset.entries is not found.kept:
-            dataset = Dataset(found.kept, recipe.short_side, round(recipe.cache_gigabytes * GIGABYTE))
-            held_out = Dataset(found.held, recipe.short_side, 0)
+            room = round(recipe.cache_gigabytes * GIGABYTE)
+            dataset = Dataset(found.kept, recipe.short_side, room, recipe.gray_limit)
+            held_out = Dataset(found.held, recipe.short_side, 0, recipe.gray_limit)
         if state.step and state.photographs != found.digest:
             context.progress.say(
                 f"{context.data}: not the photographs that this training was started with; it continues with these"
             )
         state.photographs = found.digest
-        _make_parts(state, context, None)
+        make_parts(state, recipe, context.device, None)
         before, share = (0.0, 1.0)
         if recipe.optimizer.schedule == "whole":
             before, share = sum(costs[:number]) / sum(costs), costs[number] / sum(costs)
@@ -177,23 +180,31 @@ def _run_stage(
 ) -> None:
     """Take the steps of one stage, from `state.step` to `total`."""
     recipe = context.recipe
-    _weigh_colors(state, context, dataset, stage)
+    if context.paper is None:
+        weigh_colors(state, recipe, context.objective, dataset, stage)
+    else:
+        weigh_classes(state, context.paper, dataset, stage.batch, context.device)
     shown = whole_squares(held_out if len(held_out) else dataset, stage.size, SHEET_ROWS)
-    checked = whole_squares(held_out, stage.size)
-    plan = Plan(stage.size, stage.batch, stage.smallest, _seed(recipe.seed, state.stage), weights)
+    checked = whole_squares(held_out, stage.size, recipe.validation_photos)
+    seed, mirrored = seed_of(recipe.seed, state.stage), stage.mirror == "random"
+    plan = Plan(stage.size, stage.batch, stage.smallest, seed, weights, mirrored)
+    classes = classes_of(dataset, recipe.judges) if stage.kind == "judged" else None
     batches = prefetch(cut_batches(dataset, plan, state.cursor, DECODERS))
     context.progress.say(
         f"stage {state.stage + 1}: {stage.kind}, {total} steps of {stage.batch * stage.accumulate} squares of "
         f"{stage.size} px; {len(dataset)} photographs, {len(checked)} kept for validation"
     )
-    _set_modes(state, recipe)
+    set_modes(state, recipe)
     begun = saved = time.monotonic()
     first, tally = state.step, Tally(state.images)
     with contextlib.closing(batches):
         while state.step < total:
-            prepared = _prepare_next(state, context, stage, batches)
+            prepared = _prepare_next(state, context, stage, batches, classes)
             rate, momentum = set_pace(state, recipe, stage, before + share * state.step / total)
-            terms = take_step(state, recipe, stage, context.objective, prepared, context.precision)
+            if context.paper is None:
+                terms = take_step(state, recipe, stage, context.objective, prepared, context.precision)
+            else:
+                terms = take_paper_step(state, recipe, stage, context.paper, prepared, context.precision)
             state.step += 1
             state.images += stage.batch * stage.accumulate
             if state.average is not None and stage.kind != "critic":
@@ -224,16 +235,19 @@ def _run_stage(
     context.progress.say(f"stage {state.stage + 1}: {dataset.describe()}")
 
 
-def _prepare_next(state: State, context: Context, stage: Stage, batches: Iterator[Batch]) -> list[Examples]:
+def _prepare_next(
+    state: State, context: Context, stage: Stage, batches: Iterator[Batch], classes: Tensor | None
+) -> list[Examples]:
     """Prepare the batches of the next step, all of its random numbers drawn from a seed of its own."""
-    seed = _seed(context.recipe.seed, state.stage, state.step)
+    seed = seed_of(context.recipe.seed, state.stage, state.step)
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     prepared = []
     for _ in range(stage.accumulate):
         batch = next(batches)
         state.cursor = batch.cursor
-        prepared.append(prepare(batch.squares, stage.aging, context.recipe.loss, generator, context.device))
+        labels = None if classes is None else classes[list(batch.numbers)]
+        prepared.append(prepare(batch.squares, stage.aging, context.recipe.loss, generator, context.device, labels))
     return prepared
 
 
@@ -245,64 +259,13 @@ def _validate(state: State, context: Context, shown: Tensor, checked: Tensor) ->
     if len(checked):
         score = validate(state.trainee, context.objective, state.kept, checked, context.device)
         found = {"psnr_db": score.psnr_db, "gray_psnr_db": score.gray_psnr_db}
+        errors = ""
+        if score.mae is not None:
+            found |= {"mae": score.mae, "gray_mae": score.gray_mae}
+            errors = f"; mean absolute error {score.mae:.5f} (gray: {score.gray_mae:.5f})"
         context.progress.say(
             f"step {state.step}: {score.psnr_db:.2f} dB on {score.photos} photographs kept for validation "
-            f"(gray: {score.gray_psnr_db:.2f})"
+            f"(gray: {score.gray_psnr_db:.2f}){errors}"
         )
-    _set_modes(state, context.recipe)
+    set_modes(state, context.recipe)
     return found
-
-
-def _make_parts(state: State, context: Context, saved: dict[str, Any] | None) -> None:
-    """Make the optimizers and the critic that the current stage needs, or that a saved state has."""
-    recipe = context.recipe
-    if saved is not None:
-        restore_numbers(state, saved)
-    stage = recipe.stages[min(state.stage, len(recipe.stages) - 1)]
-    wanted = {"optimizer": stage.kind != "critic", "critic": stage.kind != "supervised" or state.critic is not None}
-    wanted["critic_optimizer"] = stage.kind != "supervised"
-    if saved is not None:
-        wanted = {name: name in saved for name in wanted}
-    if wanted["critic"] and state.critic is None:
-        torch.manual_seed(_seed(recipe.seed, 1))
-        asked = recipe.critic
-        state.critic = Critic(asked.width, asked.blocks, asked.dropout).to(context.device)
-    if wanted["critic_optimizer"] and state.critic_optimizer is None:
-        assert state.critic is not None
-        state.critic_optimizer = make_critic_optimizer(state.critic, recipe, stage)
-    if wanted["optimizer"] and state.optimizer is None:
-        state.optimizer = make_optimizer(state, recipe, stage)
-
-
-def _set_modes(state: State, recipe: Recipe) -> None:
-    state.trainee.network.train()
-    if recipe.network.statistics == "frozen":
-        # ImageNet's; a few thousand small batches would only blur them.
-        for part in (*state.trainee.early, *state.trainee.encoder):
-            for module in part.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
-    for other in (state.side, state.critic):
-        if other is not None:
-            other.train()
-
-
-def _weigh_colors(state: State, context: Context, dataset: Dataset, stage: Stage) -> None:
-    """Learn from some of the photographs how often each hue occurs, and once in a training each color of the bins."""
-    loss = context.recipe.loss
-    classified = loss.bins_weight > 0
-    if loss.hue_rarity or (classified and state.color_weights is None):
-        squares = whole_squares(dataset, WEIGHING_SIZE, WEIGHING_PHOTOS)
-        samples = [split(part)[1] for part in torch.split(squares, stage.batch)]
-        if loss.hue_rarity:
-            context.objective.hues = hue_weights(samples, loss.hue_rarity).to(context.device)
-        if classified and state.color_weights is None:
-            state.color_weights = color_weights(samples, context.objective.colors(), loss.rebalance)
-    if not classified:
-        return
-    assert state.color_weights is not None
-    context.objective.weights = state.color_weights.to(context.device)
-
-
-def _seed(*numbers: int) -> int:
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -15,23 +15,32 @@ from colorrt.atomic import atomic_path
 from colorrt.errors import UsageError
 from colorrt.training.augment import join, split
 from colorrt.training.data import Dataset
-from colorrt.training.networks import Trainee
+from colorrt.training.frames import LabFrame
 from colorrt.training.objective import Objective
+from colorrt.training.trainee import Trainee
 
 MOST_PHOTOS = 200
 SHEET_ROWS = 6
 _BATCH = 8
+# As many small pictures at once as have the pixels of some large ones.
+_BATCH_PIXELS = 1 << 17
 _GAP = 4
 _GROUND = 30
 
 
 @dataclass(frozen=True)
 class Score:
-    """Means over the photographs, in dB; `gray` is what their plain gray pictures score."""
+    """Means over the photographs, in dB; `gray` is what their plain gray pictures score.
+
+    `mae`, `gray_mae`: mean absolute error of a and b of CIE Lab in the units of the network, of networks that guess
+    those; gray is a = b = 0.
+    """
 
     photos: int
     psnr_db: float
     gray_psnr_db: float
+    mae: float | None = None
+    gray_mae: float | None = None
 
 
 def whole_squares(dataset: Dataset, size: int, most: int = MOST_PHOTOS) -> Tensor:
@@ -52,8 +61,13 @@ def guess_chroma(trainee: Trainee, objective: Objective, network: nn.Module, lum
     training = network.training
     network.eval()
     with torch.inference_mode():
-        guess = network(trainee.see(luma)).float()
-        chroma = guess if trainee.space == "chroma" else objective.chroma_of(trainee_clamped(trainee, guess))
+        if trainee.frame is not None:
+            # What the network is given when it is used: it cannot see the original then, whatever it learned from.
+            guess = network(trainee.frame.see(luma, torch.zeros_like(luma).expand(-1, 2, -1, -1))).float()
+            chroma = trainee.frame.chroma(luma, guess)
+        else:
+            guess = network(trainee.see(luma)).float()
+            chroma = guess if trainee.space == "chroma" else objective.chroma_of(trainee_clamped(trainee, guess))
     network.train(training)
     return chroma
 
@@ -70,13 +84,29 @@ def validate(
     """Color the clean luma of squares (N x S x S x 3 uint8) and compare: mean PSNR of RGB, clamped to 0..1."""
     ours: list[float] = []
     gray: list[float] = []
-    for part in torch.split(squares, _BATCH):
+    errors: list[tuple[float, float]] = []
+    for part in torch.split(squares, max(_BATCH, _BATCH_PIXELS // squares.shape[1] ** 2)):
         luma, chroma = (tensor.to(device) for tensor in split(part))
         truth = join(luma, chroma)
         guess = join(luma, guess_chroma(trainee, objective, network, luma)).clamp(0, 1)
         ours += _psnr(guess, truth)
         gray += _psnr(luma.expand_as(truth), truth)
-    return Score(len(ours), float(np.mean(ours)), float(np.mean(gray)))
+        if isinstance(trainee.frame, LabFrame):
+            errors += _lab_errors(trainee.frame, network, luma, chroma)
+    mae, gray_mae = np.mean(errors, axis=0).tolist() if errors else (None, None)
+    return Score(len(ours), float(np.mean(ours)), float(np.mean(gray)), mae, gray_mae)
+
+
+def _lab_errors(frame: LabFrame, network: nn.Module, luma: Tensor, chroma: Tensor) -> list[tuple[float, float]]:
+    """Mean absolute errors of the network and of gray, a pair a picture, the input as in the training."""
+    training = network.training
+    network.eval()
+    with torch.inference_mode():
+        guess, truth = network(frame.see(luma, chroma)).float(), frame.truth(luma, chroma)
+    network.train(training)
+    gray = -frame.scale.offset / frame.scale.gain
+    ours, theirs = ((one - truth).abs().mean(dim=(1, 2, 3)).tolist() for one in (guess, torch.full_like(truth, gray)))
+    return list(zip(ours, theirs, strict=True))
 
 
 def write_samples(

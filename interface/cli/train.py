@@ -23,7 +23,9 @@ def train(
         str,
         typer.Argument(
             help="A .toml file or the name of a shipped recipe: lite, lite-finish, ipol-video, deoldify-artistic, "
-            "deoldify-stable, deoldify-video.",
+            "deoldify-stable, deoldify-video; of the papers kth-unet-l1, kth-unet-l2, kth-gan, kth-vac, dahl-residual, "
+            "dahl-hypercolumns, fusion-lite, fusion-inception, fusion-convnext, fusion-256, fusion-bins, "
+            "half-resnet18, zhang-class, zhang-l2.",
             metavar="RECIPE",
         ),
     ],
@@ -44,7 +46,8 @@ def train(
     encoder: Annotated[
         Path | None,
         typer.Option(
-            help="ImageNet weights of the encoder: torchvision's resnet34 or resnet101, or EfficientNet-Lite's.",
+            help="ImageNet weights that the recipe begins with or looks through: torchvision's resnet18, 34 or 101, "
+            "VGG-16, inception_v3 or convnext_tiny, or EfficientNet-Lite's.",
             metavar="FILE",
             rich_help_panel=WEIGHTS,
         ),

@@ -136,7 +136,7 @@ def make_film_making(colorizer: Colorizer, settings: FilmSettings) -> Making:
         *(f"{name} {time:g} s" for name, time in (("from", settings.begin), ("to", settings.end)) if time is not None),
     ]
     return Making(
-        contract.model,
+        colorizer.network_name,
         contract.weights_sha256,
         as_value(colorizer.render_factors),
         colorizer.choose_saturation(settings.saturation),
@@ -166,7 +166,7 @@ def _identity(colorizer: Colorizer, source: Path, settings: FilmSettings, output
     return {
         "source": identify(source),
         "model": [
-            contract.model,
+            colorizer.network_name,
             contract.weights_sha256,
             contract.precision,
             as_value(colorizer.render_factors),

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from colorrt.models.layers import SelfAttention, blur, crop_to, icnr_
+from colorrt.models.layers import SelfAttention, blur, crop_to, icnr_, resize_square
 
 
 def test_attention_is_its_definition() -> None:
@@ -67,3 +67,10 @@ def test_icnr_makes_pixel_shuffle_begin_as_nearest_upsampling(scale: int) -> Non
     nearest = F.interpolate(F.conv2d(x, weight[:: scale**2]), scale_factor=scale, mode="nearest")
     torch.testing.assert_close(shuffled, nearest)
     assert float(weight.std()) > 0.1
+
+
+@pytest.mark.parametrize(("side", "size"), [(16, 23), (48, 32), (33, 33), (64, 7)])
+def test_squares_are_resized_as_pytorch_interpolates(side: int, size: int) -> None:
+    x = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(3))
+    wanted = F.interpolate(x, size=(size, size), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(resize_square(x, size), wanted, atol=1e-5, rtol=0)

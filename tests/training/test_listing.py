@@ -125,3 +125,13 @@ def test_links_are_followed_and_not_in_circles(data: Path, tmp_path: Path, save_
 def test_pipe_with_the_name_of_a_picture_is_no_picture(data: Path) -> None:
     os.mkfifo(data / "album" / "pipe.png")
     assert "pipe.png" not in names_of(list_of(data, STAGE))
+
+
+def test_files_kept_for_validation_are_not_learned_from(data: Path) -> None:
+    said: list[str] = []
+    shelf = PhotoIndex(data, 0.5, None, said.append, ("more",))
+    listing = shelf.listing(STAGE)
+    assert [entry.name for entry in listing.held] == ["tiny__3.png"]
+    assert sorted(names_of(listing)) == ["cats/0.png", "dogs/2.png", "dogs/tiny__1.png"]
+    without = PhotoIndex(data, 0.0, None, said.append, ("others.tar",)).listing(STAGE)
+    assert len(without.kept) == 4

@@ -19,8 +19,9 @@ from colorrt.training import networks
 from colorrt.training.bins import NEIGHBORS, bins_loss, color_weights, soft_target
 from colorrt.training.critic import Critic, adversarial_loss, critic_loss
 from colorrt.training.features import EfficientNetFeatures, make_features
-from colorrt.training.networks import Trainee, folded_state, make_trainee
+from colorrt.training.networks import folded_state, make_trainee
 from colorrt.training.recipe import NETWORKS, LossRecipe, NetworkRecipe
+from colorrt.training.trainee import Trainee
 from colorrt.training.weights import Average, save_weights
 
 if TYPE_CHECKING:

@@ -295,7 +295,7 @@ def test_closing_the_batches_ends_their_thread(solid: Dataset, batches: int) -> 
 
 
 def test_failure_in_the_thread_reaches_the_training(solid: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> Photo:
+    def fail(*_: object, **__: object) -> Photo:
         raise ArithmeticError("a square went wrong")
 
     monkeypatch.setattr(room, "square", fail)
