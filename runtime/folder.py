@@ -18,6 +18,7 @@ from colorrt.atomic import in_one_line, printable, remove_parts, telling_moves
 from colorrt.contract import Precision
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.colorizer import Colorizer
+from colorrt.runtime.hints import Hints
 from colorrt.runtime.history import History, Journals, Skip
 from colorrt.runtime.jobs import Job, Names, exists
 from colorrt.runtime.journal import Identity, Making, Row
@@ -71,7 +72,7 @@ class Settings:
     `saturation`: None takes the model's own. `quality`: 1..100. `lossless_luma`: JPEGs keep their coded luma bit for
     bit, and only JPEGs are colored. `mark`: results say in their XMP that they were colored, see `marked_xmp`.
     `credentials`: who signs them, see `load_credentials`; None signs nothing. `recolor`: color what is in color
-    already, too.
+    already, too. `hints`: colors that are wanted at some places of every picture.
     """
 
     saturation: float | None = None
@@ -82,6 +83,7 @@ class Settings:
     mark: bool = True
     credentials: Credentials | None = None
     recolor: bool = False
+    hints: Hints | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -125,6 +127,7 @@ def make_making(colorizer: Colorizer, settings: Settings) -> Making:
         settings.mark,
         settings.credentials is not None,
         version("colorrt"),
+        hints="" if settings.hints is None else settings.hints.digest,
     )
 
 
@@ -192,7 +195,7 @@ class PicturePassage:
     def write(self, colored: Iterator[tuple[Frame[Sheet], NDArray[np.float32]]]) -> None:
         """Write the copy, whole or not at all. Raises PictureError."""
         make_folder(self._job.target.parent)
-        mark = mark_of(self._colorizer, self._job.source, self._settings.saturation)
+        mark = mark_of(self._colorizer, self._job.source, self._settings.saturation, self._settings.hints)
         with telling_moves(self._announce), self._signed(mark) as path:
             write_stills(path, (self._paint(*one, mark) for one in colored), self._settings.quality)
 
@@ -256,7 +259,7 @@ class PicturePassage:
 
     def _paint(self, frame: Frame[Sheet], chroma: NDArray[np.float32], mark: Mark) -> tuple[Sheet, Paint]:
         try:
-            paint = self._colorizer.paint(frame.square, chroma, self._settings.saturation)
+            paint = self._colorizer.paint(frame.square, chroma, self._settings.saturation, self._settings.hints)
         except PictureError as error:
             page = frame.content.page
             where = "" if page is None else f"page {page.number + 1} of {page.count}: "

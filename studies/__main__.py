@@ -36,6 +36,7 @@ def main() -> int:
         ("bleeding", _add_bleeding, _bleeding),
         ("film", _add_film, _film),
         ("color", _add_color, _color),
+        ("hints", _add_hints, _hints),
     ):
         add(commands)
         run[name] = call
@@ -135,6 +136,26 @@ def _color(arguments: argparse.Namespace) -> None:
         raise UsageError("--most takes 1 or more")
     report = study_color(arguments.photos, arguments.scans, arguments.most)
     for line in color_lines(report):
+        print(line)
+    _write(arguments.json, report.as_json())
+
+
+def _add_hints(commands: Any) -> None:
+    hints = commands.add_parser(
+        "hints", help="what points of true color add to the guess, by three ways to spread them"
+    )
+    hints.add_argument("photos", type=Path, help="color photographs: a folder or .tar")
+    hints.add_argument("--most", type=int, default=100, help="photographs at most, evenly chosen")
+    hints.add_argument("--json", type=Path, help="write the figures here")
+
+
+def _hints(arguments: argparse.Namespace) -> None:
+    from studies.hints import hint_lines, study_hints
+
+    if arguments.most < 1:
+        raise UsageError("--most takes 1 or more")
+    report = study_hints(arguments.photos, arguments.most)
+    for line in hint_lines(report):
         print(line)
     _write(arguments.json, report.as_json())
 
