@@ -111,11 +111,10 @@ def hint_lines(report: HintReport) -> list[str]:
         f"{report.source}: {report.photos} photographs, guess alone {report.guess_db:.2f} dB",
         f"{'way':<14} {'points':>6} {'PSNR':>9} {'gain':>9} {'time':>9}",
     ]
-    for row in report.rows:
-        lines.append(
-            f"{row.way:<14} {row.points:>6} {row.psnr_db:>6.2f} dB {row.gain_db:>+6.2f} dB {row.milliseconds:>6.1f} ms"
-        )
-    return lines
+    return lines + [
+        f"{row.way:<14} {row.points:>6} {row.psnr_db:>6.2f} dB {row.gain_db:>+6.2f} dB {row.milliseconds:>6.1f} ms"
+        for row in report.rows
+    ]
 
 
 def _spread(
@@ -149,7 +148,7 @@ def _weighted(
 
 
 def _levin(small: NDArray[np.float32], places: NDArray[np.float32], wrong: NDArray[np.float32]) -> NDArray[np.float32]:
-    import scipy.sparse as sparse
+    from scipy import sparse
     from scipy.sparse.linalg import spsolve
 
     side = _LEVIN_SIDE

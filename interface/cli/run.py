@@ -254,8 +254,7 @@ def run(
             chosen = film_settings(choices, saturation)
             films = name_films(films, folder, codec.value)
             jobs = [*pictures, *films]
-        credentials = _credentials_of(sign)
-        wanted = _hints_of(hints, jobs)
+        credentials, wanted = _credentials_of(sign), _hints_of(hints, jobs)
         check_files({"--report": report, "--sheet": sheet, "--preview": preview}, jobs, folder)
         written = Report(report, left_out)
         _prepare_kernels(pictures, quiet=quiet)

@@ -73,7 +73,7 @@ def test_what_is_not_finite_in_a_guess_does_not_spread() -> None:
         (np.zeros((2, 4, 4)), np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float32), 1.0, TypeError),
         (np.zeros((2, 4, 5), np.float32), np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float32), 1.0, ValueError),
         (np.zeros((2, 4, 4), np.float32), np.zeros((2, 2), np.float32), np.zeros((1, 2), np.float32), 1.0, ValueError),
-        (np.zeros((2, 4, 4), np.float32), np.full((1, 2), np.nan, np.float32), np.zeros((1, 2), np.float32), 1.0, ValueError),
+        (np.zeros((2, 4, 4), np.float32), np.full((1, 2), np.nan, "f4"), np.zeros((1, 2), np.float32), 1.0, ValueError),
         (np.zeros((2, 4, 4), np.float32), np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float32), 0.0, ValueError),
     ],
 )  # fmt: skip
