@@ -16,7 +16,7 @@ from colorrt.kernels.compiling import inner, striped
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-REACH = 0.35
+PLACE_REACH = 0.3
 """Distance in place, in sides of the picture, over which a hint fades to about a third."""
 LUMA_REACH = 0.2
 """The same in luma; white is 1."""
@@ -32,7 +32,7 @@ def spread_hints(
     guide: NDArray[np.float32],
     places: NDArray[np.float32],
     colors: NDArray[np.float32],
-    reach: float = REACH,
+    reach: float = 1.0,
 ) -> NDArray[np.float32]:
     """Return what hints add to a guess of chroma, everywhere.
 
@@ -46,7 +46,8 @@ def spread_hints(
 
     chroma: (2, S, S) float32, U and V in units of white. guide: (S, S) float32, 0..1, the luma that it was guessed
     from. Both are read as 0 where they are not finite. places: (N, 2) float32, down and across, 0..1 of the picture's
-    sides. colors: (N, 2) float32, U and V wanted there. reach: above 0, in place of REACH.
+    sides. colors: (N, 2) float32, U and V wanted there. reach: above 0, a factor on all three
+    reaches: colors that a person wants are farther from the guess than true ones are, and less is wanted to follow.
     Returns (2, S, S) float32; zeros without hints. The time is that of N S^2 square roots, and of an N x N solution.
 
     Raises TypeError for other dtypes, ValueError for other shapes or reaches.
@@ -55,19 +56,19 @@ def spread_hints(
     """
     _check(chroma, guide, places, colors)
     if not reach > 0:
-        raise ValueError(f"reach has to be above 0, got {reach}; {REACH} is usual")
+        raise ValueError(f"reach has to be above 0, got {reach}; 1 is usual")
     height, width = guide.shape
     added = np.zeros(chroma.shape, np.float32)
     if not len(places):
         return added
     planes = np.nan_to_num(np.stack([guide, chroma[0], chroma[1]]), nan=0.0, posinf=0.0, neginf=0.0)
-    scales = np.array([reach, reach, LUMA_REACH, CHROMA_REACH, CHROMA_REACH], np.float64)
+    scales = reach * np.array([PLACE_REACH, PLACE_REACH, LUMA_REACH, CHROMA_REACH, CHROMA_REACH], np.float64)
     seen = _means_at(planes, places)
     points = np.concatenate([places.astype(np.float64), seen], axis=1) / scales
     weights = np.linalg.solve(_between(points) + NOISE * np.eye(len(points)), colors - seen[:, 1:])
     planes /= scales[2:, np.newaxis, np.newaxis].astype(np.float32)
-    across = ((np.arange(width) + 0.5) / (width * reach)).astype(np.float32)
-    down = ((np.arange(height) + 0.5) / (height * reach)).astype(np.float32)
+    across = ((np.arange(width) + 0.5) / (width * scales[0])).astype(np.float32)
+    down = ((np.arange(height) + 0.5) / (height * scales[0])).astype(np.float32)
     _add_hints(
         height,
         readonly_view(planes),

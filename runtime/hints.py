@@ -25,6 +25,8 @@ MOST = 128
 LARGEST_SIDE = 384
 """Pixels of the square over which hints are spread; guesses of more get them enlarged."""
 
+LEAST_REACH, LARGEST_REACH = 0.1, 3.0
+
 _CELLS = 48
 _COARSER = 1.25
 # Of a picture's proportions: sizes are rounded to pixels, and a wrong picture is wrong by more.
@@ -45,6 +47,14 @@ class Hints:
     """Width and height of the picture of strokes."""
     name: str = _UNNAMED
     """What people know it as."""
+    reach: float = 1.0
+    """Factor on how far they spread: see `spread_hints`."""
+
+    def __post_init__(self) -> None:
+        if not LEAST_REACH <= self.reach <= LARGEST_REACH:
+            raise UsageError(
+                f"the reach of hints is {LEAST_REACH:g} to {LARGEST_REACH:g}, got {self.reach:g}; 1 is usual"
+            )
 
     def __len__(self) -> int:
         return len(self.places)
@@ -52,7 +62,8 @@ class Hints:
     @property
     def digest(self) -> str:
         """What tells these hints from others: 16 hexadecimal digits."""
-        return hashlib.sha256(self.places.tobytes() + self.colors.tobytes()).hexdigest()[:16]
+        values = (self.places, self.colors, np.float64(self.reach))
+        return hashlib.sha256(b"".join(one.tobytes() for one in values)).hexdigest()[:16]
 
     def check_fits(self, width: int, height: int) -> None:
         """Raise PictureError unless a picture of this size has the proportions of the strokes."""
@@ -69,12 +80,13 @@ HintsLike: TypeAlias = "Hints | str | Path | bytes | Image.Image | NDArray[Any]"
 """What `Colorizer.colorize` takes as hints."""
 
 
-def read_hints(strokes: HintsLike, name: str | None = None) -> Hints:
+def read_hints(strokes: HintsLike, name: str | None = None, reach: float = 1.0) -> Hints:
     """Take the hints from a picture of strokes: every pixel that is more opaque than not is a hint of its color.
 
     strokes: a file or its bytes (PNG mostly), an image of Pillow with alpha, or an array (H, W, 4) of uint8 or uint16,
     red, green, blue and alpha. Its size may be another than that of the picture, its proportions may not. Strokes are
-    thinned to at most `MOST` points. name: for messages, in place of that of the file.
+    thinned to at most `MOST` points. name: for messages, in place of that of the file. reach: 0.1..3, how far they
+    spread; less is wanted where a color is far from what was guessed, and is meant for one thing alone.
 
     Raises PictureError when it cannot be read, has nothing transparent, or no strokes; UsageError for other arrays.
     """
@@ -95,7 +107,7 @@ def read_hints(strokes: HintsLike, name: str | None = None) -> Hints:
     rows, columns = rows[chosen], columns[chosen]
     height, width = drawn.shape
     places = np.stack([(rows + 0.5) / height, (columns + 0.5) / width], axis=1).astype(np.float32)
-    return Hints(places, _chroma_of(rgb[rows, columns]), (width, height), known)
+    return Hints(places, _chroma_of(rgb[rows, columns]), (width, height), known, reach)
 
 
 def add_hints(
@@ -110,10 +122,10 @@ def add_hints(
     colors = (hints.colors / np.float32(saturation)).astype(np.float32)
     side = small.shape[0]
     if side <= LARGEST_SIDE:
-        return chroma + spread_hints(chroma, small, hints.places, colors)
+        return chroma + spread_hints(chroma, small, hints.places, colors, hints.reach)
     reduced = np.stack([kernels.resize_plane(plane, LARGEST_SIDE, LARGEST_SIDE) for plane in chroma])
     guide = kernels.resize_plane(small, LARGEST_SIDE, LARGEST_SIDE)
-    added = spread_hints(reduced, guide, hints.places, colors)
+    added = spread_hints(reduced, guide, hints.places, colors, hints.reach)
     return chroma + np.stack([kernels.resize_plane(plane, side, side) for plane in added])
 
 

@@ -48,7 +48,8 @@ _SHARED_MEMORY, _ROOM = Path("/dev/shm"), 1 << 30  # noqa: S108 (a folder of our
 @dataclass(frozen=True)
 class Asked:
     """How a picture is wanted. `saturation`, `render_factor`: None takes the model's own. `fit`: the longest side of a
-    JPEG to look at, in place of the whole copy. `hint_bytes`: how many bytes at the beginning of the body are hints."""
+    JPEG to look at, in place of the whole copy. `hint_bytes`: how many bytes at the beginning of the body are hints.
+    `reach`: how far those spread."""
 
     saturation: float | None = None
     render_factor: int | None = None
@@ -58,6 +59,7 @@ class Asked:
     mark: bool = True
     fit: int | None = None
     hint_bytes: int = 0
+    reach: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,7 @@ def color_body(body: bytes, asked: Asked, tools: Tools, deadline: Deadline) -> C
                 f"hints={asked.hint_bytes}: the body has {len(body)} bytes; put the PNG of the hints first, the "
                 "picture behind it, and give the size of the PNG"
             )
-        hints = read_hints(body[: asked.hint_bytes], HINTS) if asked.hint_bytes else None
+        hints = read_hints(body[: asked.hint_bytes], HINTS, asked.reach) if asked.hint_bytes else None
         picture = body[asked.hint_bytes :]
         if not picture:
             raise PictureError(f"{PICTURE}: it is empty (0 bytes); send a picture file as the body")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from colorrt.contract import HIGHEST_RENDER_FACTOR, Upsampling
 from colorrt.runtime.colorizer import HIGHEST_SATURATION
+from colorrt.runtime.hints import LARGEST_REACH, LEAST_REACH
 from colorrt.service.coloring import KIND_OF
 from colorrt.service.queries import LEAST_FIT, MOST_FIT, MOST_HINT_BYTES
 
@@ -90,6 +91,10 @@ def _colorize(models: Sequence[str]) -> dict[str, Any]:
         "hints": (
             {"type": "integer", "minimum": 0, "maximum": MOST_HINT_BYTES},
             "So many bytes at the beginning of the body are a transparent PNG with strokes; the picture follows.",
+        ),
+        "reach": (
+            {"type": "number", "minimum": LEAST_REACH, "maximum": LARGEST_REACH},
+            "How far hints spread: 1 if not given; less keeps a color on one thing.",
         ),
     }
     return {

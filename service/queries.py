@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from colorrt.contract import HIGHEST_RENDER_FACTOR, Upsampling
 from colorrt.runtime.colorizer import HIGHEST_SATURATION
+from colorrt.runtime.hints import LARGEST_REACH, LEAST_REACH
 from colorrt.service.coloring import Asked
 from colorrt.service.problems import ProblemError
 
@@ -14,7 +15,18 @@ if TYPE_CHECKING:
 
 LEAST_FIT, MOST_FIT = 16, 4096
 MOST_HINT_BYTES = 20_000_000
-NAMES = ("fit", "hints", "lossless_luma", "mark", "model", "quality", "render_factor", "saturation", "upsample")
+NAMES = (
+    "fit",
+    "hints",
+    "lossless_luma",
+    "mark",
+    "model",
+    "quality",
+    "reach",
+    "render_factor",
+    "saturation",
+    "upsample",
+)
 
 
 def read_asked(query: Mapping[str, str]) -> Asked:
@@ -33,6 +45,7 @@ def read_asked(query: Mapping[str, str]) -> Asked:
         lossless_luma=_flag(query, "lossless_luma", default=False),
         mark=_flag(query, "mark", default=True),
         fit=_whole(query, "fit", LEAST_FIT, MOST_FIT),
+        reach=_number(query, "reach", LEAST_REACH, LARGEST_REACH) or Asked.reach,
         hint_bytes=_whole(query, "hints", 0, MOST_HINT_BYTES) or 0,
     )
 

@@ -59,11 +59,8 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(service: Service, app: ASGIApp, bound: socket.socket) -> None:
-    """Serve until a signal comes; then let what is under way end, within the time limit of a picture.
-
-    Signals are raised once more when all is over, as KeyboardInterrupt in the main thread.
-    """
+def make_server(service: Service, app: ASGIApp) -> uvicorn.Server:
+    """Return uvicorn with the limits of a service."""
     settings = service.settings
     config = uvicorn.Config(
         app,
@@ -80,8 +77,16 @@ def serve(service: Service, app: ASGIApp, bound: socket.socket) -> None:
         limit_concurrency=settings.queue + _CONNECTIONS,
         backlog=_BACKLOG,
     )
+    return _Server(config, service)
+
+
+def serve(service: Service, app: ASGIApp, bound: socket.socket) -> None:
+    """Serve until a signal comes; then let what is under way end, within the time limit of a picture.
+
+    Signals are raised once more when all is over, as KeyboardInterrupt in the main thread.
+    """
     try:
-        _Server(config, service).run(sockets=[bound])
+        make_server(service, app).run(sockets=[bound])
     finally:
         service.desk.close()
         bound.close()

@@ -22,7 +22,7 @@ from colorrt.contract import LUMA_OF_RGB, U_SCALE, V_SCALE
 from colorrt.errors import BackendError
 from colorrt.evaluation.quality import psnr
 from colorrt.evaluation.sheet import even_choice
-from colorrt.kernels.hints import CHROMA_REACH, LUMA_REACH, REACH
+from colorrt.kernels.hints import CHROMA_REACH, LUMA_REACH, PLACE_REACH
 from colorrt.photos.reading import photo_names, read_rgb_photos
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.hints import Hints, add_hints
@@ -137,7 +137,7 @@ def _weighted(
     seen = _means_at(np.concatenate([small[np.newaxis], guess]), places)
     for (down, across), (level, blue, red), change in zip(places, seen, wrong, strict=True):
         near = np.exp(
-            -((axis[:, np.newaxis] - down) ** 2 + (axis - across) ** 2) / REACH**2
+            -((axis[:, np.newaxis] - down) ** 2 + (axis - across) ** 2) / PLACE_REACH**2
             - ((small - level) / LUMA_REACH) ** 2
             - ((guess[0] - blue) ** 2 + (guess[1] - red) ** 2) / CHROMA_REACH**2
         )

@@ -76,6 +76,16 @@ def run(
             rich_help_panel=COLOR,
         ),
     ] = None,
+    hint_reach: Annotated[
+        float,
+        typer.Option(
+            min=0.1,
+            max=3.0,
+            help="How far hints spread: less keeps a color that is far from the guess on one thing.",
+            metavar="X",
+            rich_help_panel=COLOR,
+        ),
+    ] = 1.0,
     output: Annotated[
         str | None,
         typer.Option(
@@ -254,7 +264,7 @@ def run(
             chosen = film_settings(choices, saturation)
             films = name_films(films, folder, codec.value)
             jobs = [*pictures, *films]
-        credentials, wanted = _credentials_of(sign), _hints_of(hints, jobs)
+        credentials, wanted = _credentials_of(sign), _hints_of(hints, hint_reach, jobs)
         check_files({"--report": report, "--sheet": sheet, "--preview": preview}, jobs, folder)
         written = Report(report, left_out)
         _prepare_kernels(pictures, quiet=quiet)
@@ -369,7 +379,7 @@ def _prepare_kernels(pictures: Sequence[Job], *, quiet: bool) -> None:
         compile_ahead(pictures[0].target)
 
 
-def _hints_of(path: Path | None, jobs: Sequence[Job]) -> Hints | None:
+def _hints_of(path: Path | None, reach: float, jobs: Sequence[Job]) -> Hints | None:
     """Read the hints of a run of one picture. Raises UsageError for another run, PictureError for a bad file."""
     if path is None:
         return None
@@ -382,7 +392,7 @@ def _hints_of(path: Path | None, jobs: Sequence[Job]) -> Hints | None:
             f"--hints {path}: hints are of one picture, and this run has {len(jobs)} pictures and films; name that one "
             "picture alone"
         )
-    return read_hints(path)
+    return read_hints(path, reach=reach)
 
 
 def _credentials_of(sign: tuple[Path, Path] | None) -> Credentials | None:

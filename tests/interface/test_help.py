@@ -89,7 +89,7 @@ def test_options_of_run_stand_in_groups(colorrt: Command) -> None:
     }
     assert {name: names for name, names in options.items() if names} == {
         "Model and device": ["--engine", "--render-factor", "--precision", "--device", "--threads"],
-        "Color": ["--saturation", "--upsample", "--hints"],
+        "Color": ["--saturation", "--upsample", "--hints", "--hint-reach"],
         "Results": [
             "--output",
             "--quality",

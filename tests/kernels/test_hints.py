@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colorrt.kernels.hints import CHROMA_REACH, LUMA_REACH, NOISE, REACH, spread_hints
+from colorrt.kernels.hints import CHROMA_REACH, LUMA_REACH, NOISE, PLACE_REACH, spread_hints
 
 
 def by_definition(chroma: np.ndarray, guide: np.ndarray, places: np.ndarray, colors: np.ndarray) -> np.ndarray:
     """The formula of the docstring, pixel by pixel, in float64."""
     height, width = guide.shape
     planes = np.stack([guide, *chroma]).astype(np.float64)
-    scale = np.array([REACH, REACH, LUMA_REACH, CHROMA_REACH, CHROMA_REACH])
+    scale = np.array([PLACE_REACH, PLACE_REACH, LUMA_REACH, CHROMA_REACH, CHROMA_REACH])
 
     def mean(row: int, column: int) -> np.ndarray:
         rows = [min(max(row + d, 0), height - 1) for d in (-1, 0, 1)]
@@ -53,6 +53,14 @@ def test_a_hint_stays_on_its_side_of_an_edge() -> None:
     added = spread_hints(chroma, guide, np.array([[0.5, 0.4]], np.float32), np.array([[0.0, 0.3]], np.float32))
     assert added[1, 32, 25] > 0.25
     assert added[1, 32, 31] > 4 * added[1, 32, 32] > 0
+
+
+def test_a_shorter_reach_is_the_same_hint_over_less() -> None:
+    guide, chroma = np.full((64, 64), 0.5, np.float32), np.zeros((2, 64, 64), np.float32)
+    place, color = np.full((1, 2), 32.5 / 64, np.float32), np.array([[0.2, 0.3]], np.float32)
+    far, near = (spread_hints(chroma, guide, place, color, reach) for reach in (1.0, 0.25))
+    assert near[1, 32, 32] == pytest.approx(far[1, 32, 32], rel=0.1)
+    assert 0 < near[1, 2, 2] < far[1, 2, 2] / 5
 
 
 def test_without_hints_nothing_is_added() -> None:
