@@ -16,7 +16,7 @@ from colorrt.kernels.compiling import inner, striped
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PLACE_REACH = 0.3
+PLACE_REACH = 0.4
 """Distance in place, in sides of the picture, over which a hint fades to about a third."""
 LUMA_REACH = 0.2
 """The same in luma; white is 1."""
@@ -91,8 +91,7 @@ def _means_at(planes: NDArray[np.float32], places: NDArray[np.float32]) -> NDArr
         for down in (-1, 0, 1)
         for across in (-1, 0, 1)
     ]
-    means: NDArray[np.float64] = np.mean(near, axis=0, dtype=np.float64).T
-    return means
+    return np.asarray(np.mean(near, axis=0, dtype=np.float64)).T
 
 
 def _between(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -37,6 +37,7 @@ def main() -> int:
         ("film", _add_film, _film),
         ("color", _add_color, _color),
         ("hints", _add_hints, _hints),
+        ("load", _add_load, _load),
     ):
         add(commands)
         run[name] = call
@@ -157,6 +158,27 @@ def _hints(arguments: argparse.Namespace) -> None:
     report = study_hints(arguments.photos, arguments.most)
     for line in hint_lines(report):
         print(line)
+    _write(arguments.json, report.as_json())
+
+
+def _add_load(commands: Any) -> None:
+    load = commands.add_parser("load", help="many clients at one service, beside colorrt run; or random files")
+    load.add_argument("--clients", type=int, default=16)
+    load.add_argument("--seconds", type=float, default=60.0)
+    load.add_argument("--fuzz", type=int, metavar="N", help="send N random and damaged files instead")
+    load.add_argument("--json", type=Path, help="write the figures here")
+
+
+def _load(arguments: argparse.Namespace) -> None:
+    from studies.load import fuzz_lines, load_lines, study_fuzz, study_load
+
+    if arguments.fuzz is not None:
+        print("\n".join(fuzz_lines(study_fuzz(max(1, arguments.fuzz)))))
+        return
+    if arguments.clients < 1 or not arguments.seconds > 0:
+        raise UsageError("--clients takes 1 or more, --seconds more than 0")
+    report = study_load(arguments.clients, arguments.seconds)
+    print("\n".join(load_lines(report)))
     _write(arguments.json, report.as_json())
 
 
