@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from colorrt.errors import UsageError
+from colorrt.service.patience import patient_protocol
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _BACKLOG = 256
 _KEEP_ALIVE = 15
+_HEAD_SECONDS = 10.0
 # Connections beyond the pictures inside: pages that look, monitors, bodies on their way.
 _CONNECTIONS = 64
 _WHY = {
@@ -64,7 +66,7 @@ def make_server(service: Service, app: ASGIApp) -> uvicorn.Server:
     settings = service.settings
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=patient_protocol(min(_HEAD_SECONDS, settings.seconds)),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -1,8 +1,8 @@
-"""`python -m studies load`: many clients at one service, beside `colorrt run` on the same pictures; or random files.
+"""`python -m studies load`: many clients at one service, beside `colorrt run`; or random files.
 
 Clients send JPEGs one after another, each waits for its answer, and those who are sent away (503) come back when they
-are told to. Clients, service and network share the cores of this machine. With `--fuzz`, random and damaged files are sent
-instead.
+are told to. Clients, service and network share the cores of this machine. With `--fuzz`, random and damaged files are
+sent instead.
 """
 
 from __future__ import annotations

@@ -153,7 +153,8 @@ def _open(
     if engines and precision is not None:
         raise UsageError(f"--precision {precision} chooses among the models that ship; leave it or --engine out")
     factors = read_render_factors(render_factor)
-    files: list[Path | None] = list(engines or [shipped_artifact(precision) if precision else None])
+    shipped = shipped_artifact(precision) if precision else None
+    files: list[Path | None] = [*engines] if engines else [shipped]
     announce_compiling()
     kernels.warm_up()
     opened = [Colorizer(file, render_factor=factors, device=device, threads=threads) for file in files]

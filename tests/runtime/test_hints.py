@@ -98,7 +98,7 @@ def test_hints_that_are_none_are_refused_in_words(tmp_path: Path, levels: np.nda
         with pytest.raises(PictureError, match=words) as found:
             read_hints(given)
         assert str(found.value).startswith(name)
-    with pytest.raises(PictureError, match="damaged or cut off"):
+    with pytest.raises(PictureError, match="the hints: its content is none of"):
         read_hints(b"no picture")
     with pytest.raises(UsageError, match="red, green, blue and alpha"):
         read_hints(np.zeros((4, 4, 3), np.uint8))

@@ -92,6 +92,15 @@ def test_a_slow_client_is_left_and_others_are_served(run_service: Callable[..., 
             assert slow.recv(4096).startswith(b"HTTP/1.1 408")
 
 
+def test_a_request_whose_head_never_ends_is_left(run_service: Callable[..., Any]) -> None:
+    with run_service(seconds=0.3) as live:
+        whole = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
+        for sent in (b"", b"GET / HTTP/1.1\r\nHost: ", whole + b"GET /"):
+            answer = exchange(live.port, sent, half_close=False)
+            assert answer.startswith(b"HTTP/1.1 200") == sent.startswith(whole)
+        assert live.client.get("/healthz").status_code == 200
+
+
 def test_files_of_any_kind_are_answered(live: Any) -> None:
     rng = np.random.default_rng(18)
     seeds = []
