@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from colorrt.contract import HIGHEST_RENDER_FACTOR, Precision
+from colorrt.contract import HIGHEST_RENDER_FACTOR
 from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES
+from colorrt.runtime.triton import name_of
 from colorrt.service.bodies import Bodies
 from colorrt.service.coloring import Tools, color_body
 from colorrt.service.guards import Guards
@@ -69,7 +70,7 @@ def make_service(colorizers: Sequence[Colorizer], settings: ServiceSettings) -> 
     """Put together what serves these models."""
     models: dict[str, Network] = {}
     for colorizer in colorizers:
-        name = _name_of(colorizer)
+        name = name_of(colorizer.contract)
         models[name if name not in models else f"{name}-{len(models) + 1}"] = Network(colorizer)
     workers = max(2, *(colorizer.best_batch for colorizer in colorizers)) if colorizers else 2
     return Service(
@@ -114,11 +115,6 @@ def make_app(
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_problem})
     app.router.redirect_slashes = False
     return Guards(app, service.settings, service.metrics, complain, log)
-
-
-def _name_of(colorizer: Colorizer) -> str:
-    contract = colorizer.contract
-    return contract.model if contract.precision == Precision.FP32 else f"{contract.model}-{contract.precision}"
 
 
 def _route(service: Service, path: str, endpoint: Endpoint, method: str) -> Route:

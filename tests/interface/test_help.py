@@ -76,7 +76,7 @@ def test_commands_stand_in_groups(colorrt: Command) -> None:
     del groups["Options"], groups["Examples"]
     assert groups == {
         "Colorize": ["run", "serve", "journal"],
-        "Make models": ["train", "export", "build"],
+        "Make models": ["train", "export", "build", "package"],
         "Measure": ["eval", "verify", "bench"],
         "Inspect": ["info", "models", "doctor"],
     }

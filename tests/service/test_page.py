@@ -220,6 +220,21 @@ def test_what_cannot_be_colored_is_told(page: Any, tmp_path: Path) -> None:
     assert page.is_visible("#welcome")
 
 
+def test_the_page_asks_for_the_token(browser: Any, run_service: Callable[..., Any], old: Path) -> None:
+    with run_service(token="long-secret") as live:
+        context = browser.new_context()
+        for fragment in ("", "#token=long-secret"):
+            page = context.new_page()
+            page.goto(f"http://127.0.0.1:{live.port}/{fragment}")
+            if not fragment:
+                page.get_by_role("textbox", name="Token").fill("long-secret")
+                page.get_by_role("button", name="Go on").click()
+            page.wait_for_selector("body[data-ready]")
+            give(page, old)
+            page.close()
+        context.close()
+
+
 def test_the_page_fits_a_phone_and_follows_the_dark(browser: Any, live: Any, old: Path) -> None:
     context = browser.new_context(
         viewport={"width": 360, "height": 740}, color_scheme="dark", is_mobile=True, has_touch=True
