@@ -14,6 +14,7 @@ from colorrt.atomic import in_one_line, printable
 from colorrt.errors import ColorrtError, PictureError
 from colorrt.runtime import colorizer
 from colorrt.runtime.folder import TOO_LARGE, Outcome, Settings, color_jobs
+from colorrt.runtime.hints import HintsLike, read_hints
 from colorrt.runtime.history import Skip
 from colorrt.runtime.jobs import Job
 from colorrt.runtime.passage import Frame, Reserve
@@ -49,6 +50,7 @@ class Colorizer(colorizer.Colorizer):
         lossless_luma: bool = False,
         mark: bool = True,
         recolor: bool = True,
+        hints: HintsLike | None = None,
     ) -> Path:
         """Colorize a picture file into another as `colorrt run` does: with all its pages, at its depth, with everything
         that it carries (EXIF, XMP, IPTC, color profile, resolution, alpha).
@@ -59,7 +61,8 @@ class Colorizer(colorizer.Colorizer):
         `overwrite`: replace `target` if it exists. `max_pixels`: the most pixels of a page that is decoded.
         `lossless_luma`: keep the coded luma of any JPEG, and color nothing else. `mark`: say in the XMP that it was
         colored, and how. `recolor`: color a picture that is in color already, too, as `colorize` does; False leaves
-        such a picture as it is, and pages of a TIFF that are.
+        such a picture as it is, and pages of a TIFF that are. `hints`: colors that are wanted at some places, see
+        `read_hints`; of several pages, on each.
 
         Returns the file written: `target`, with the suffix .png where its own names a format that cannot hold the
         picture (GIF; JPEG for alpha). It appears whole or not at all.
@@ -76,6 +79,7 @@ class Colorizer(colorizer.Colorizer):
             lossless_luma=lossless_luma,
             mark=mark,
             recolor=recolor,
+            hints=None if hints is None else read_hints(hints),
         )
         (result,) = color_jobs(self, [Job(Path(source), Path(target))], settings)
         if result.skip is Skip.IN_COLOR:

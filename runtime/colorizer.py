@@ -16,6 +16,7 @@ from colorrt import kernels
 from colorrt.contract import UNIT, Contract, Device, Precision, Upsampling
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.artifact import read_artifact
+from colorrt.runtime.hints import Hints, HintsLike, add_hints, read_hints
 from colorrt.runtime.paint import Paint
 from colorrt.runtime.pictures.in_memory import PictureLike, is_float, levels_of, to_floats
 from colorrt.runtime.render_factors import average_guesses, choose_render_factor, choose_render_factors
@@ -104,21 +105,26 @@ class Colorizer:
         """Side of the square that the network sees, in pixels."""
         return UNIT * self.render_factor
 
-    def colorize(self, picture: PictureLike, saturation: float | None = None) -> NDArray[Any]:
+    def colorize(
+        self, picture: PictureLike, saturation: float | None = None, *, hints: HintsLike | None = None
+    ) -> NDArray[Any]:
         """Colorize one picture.
 
         `picture`: a path; the bytes of a picture file; an image of Pillow (turned upright if its EXIF says how); or
         an array H x W or H x W x 3 of uint8, uint16 or floats in 0..1. Of a color picture only the luma is used,
         alpha is not. `saturation`: factor on the guessed chroma (equation 11 of Salmona et al. 2022), 0..10; None
-        takes the model's own. Returns H x W x 3 in the dtype of the picture (floats in 0..1 again, by way of 16
-        bits); its BT.601 luma is that of the picture within rounding.
+        takes the model's own. `hints`: colors that are wanted at some places, as strokes on a transparent picture of
+        the same proportions, see `read_hints`. Returns H x W x 3 in the dtype of the picture (floats in 0..1 again, by
+        way of 16 bits); its BT.601 luma is that of the picture within rounding.
 
-        Raises PictureError when the file or image cannot be read or the network answers nothing finite, ModelError
-        when it fails, UsageError for arrays of other shapes, dtypes and ranges, or an impossible saturation.
+        Raises PictureError when the file or image cannot be read, the hints do not fit it or cannot be read, or the
+        network answers nothing finite, ModelError when it fails, UsageError for arrays of other shapes, dtypes and
+        ranges, or an impossible saturation.
         """
         saturation = self.choose_saturation(saturation)
+        wanted = None if hints is None else read_hints(hints)
         square = self.see(levels_of(picture))
-        color = self.render(square, self.guess([square])[0], saturation)
+        color = self.render(square, self.guess([square])[0], saturation, wanted)
         return to_floats(color, picture.dtype) if isinstance(picture, np.ndarray) and is_float(picture) else color
 
     def chroma(self, luma: NDArray[Any]) -> NDArray[np.float32]:
@@ -156,24 +162,46 @@ class Colorizer:
         ]
         return guesses[0] if len(guesses) == 1 else average_guesses(guesses)
 
-    def paint(self, square: Square, chroma: NDArray[np.float32], saturation: float | None = None) -> Paint:
+    def run(self, luma: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the network itself: N x 1 x S x S float32, 0..1, to N x 2 x S x S. Raises UsageError, ModelError."""
+        return self._session.run(luma)
+
+    def paint(
+        self,
+        square: Square,
+        chroma: NDArray[np.float32],
+        saturation: float | None = None,
+        hints: Hints | None = None,
+        upsample: str | None = None,
+    ) -> Paint:
         """Make the chroma (2 x S x S) that `guess` answered for this square ready to be put onto the picture.
 
-        Raises PictureError when the network answered with no finite number at all, UsageError for an impossible
-        saturation.
+        `hints`: are blended in. `upsample`: in place of the colorizer's own.
+
+        Raises PictureError when the network answered with no finite number at all, or the hints are of another
+        picture; UsageError for an impossible saturation.
         """
         if not np.isfinite(chroma).any():
             raise PictureError("the network returned no finite value; is its file damaged?")
-        return Paint(
-            chroma, self.choose_saturation(saturation), square.small if self.upsample == Upsampling.GUIDED else None
-        )
+        saturation = self.choose_saturation(saturation)
+        if hints is not None:
+            height, width = square.luma.shape
+            hints.check_fits(width, height)
+            chroma = add_hints(chroma, square.small, hints, saturation)
+        return Paint(chroma, saturation, square.small if (upsample or self.upsample) == Upsampling.GUIDED else None)
 
-    def render(self, square: Square, chroma: NDArray[np.float32], saturation: float | None = None) -> NDArray[Any]:
+    def render(
+        self,
+        square: Square,
+        chroma: NDArray[np.float32],
+        saturation: float | None = None,
+        hints: Hints | None = None,
+    ) -> NDArray[Any]:
         """Put chroma (2 x S x S) onto the picture's own luma. Returns H x W x 3 in the dtype of the luma.
 
         Raises what `paint` raises.
         """
-        return self.paint(square, chroma, saturation).rgb(square.luma)
+        return self.paint(square, chroma, saturation, hints).rgb(square.luma)
 
     def choose_saturation(self, saturation: float | None) -> float:
         """Return `saturation`, or the model's own for None. Raises UsageError outside 0..10."""

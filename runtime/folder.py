@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from colorrt.atomic import in_one_line, printable, remove_parts, telling_moves
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.colorizer import Colorizer
+from colorrt.runtime.hints import Hints
 from colorrt.runtime.history import History, Journals, Skip
 from colorrt.runtime.jobs import Job, Names, exists
 from colorrt.runtime.journal import Identity, Making, Row
@@ -74,7 +75,7 @@ class Settings:
     bit for bit, and is `BEST_QUALITY` for all that is encoded. `lossless_luma`: all JPEGs keep their coded luma, and
     only JPEGs are colored. `mark`: results say in their XMP that they were colored, see `marked_xmp`.
     `credentials`: who signs them, see `load_credentials`; None signs nothing. `recolor`: color what is in color
-    already, too.
+    already, too. `hints`: colors that are wanted at some places of every picture.
     """
 
     saturation: float | None = None
@@ -85,6 +86,7 @@ class Settings:
     mark: bool = True
     credentials: Credentials | None = None
     recolor: bool = False
+    hints: Hints | None = None
 
     def __post_init__(self) -> None:
         if self.quality is not None and not 1 <= self.quality <= 100:
@@ -128,6 +130,7 @@ def make_making(colorizer: Colorizer, settings: Settings) -> Making:
         settings.mark,
         settings.credentials is not None,
         version("colorrt"),
+        hints="" if settings.hints is None else settings.hints.digest,
     )
 
 
@@ -220,7 +223,7 @@ class PicturePassage:
     def write(self, colored: Iterator[tuple[Frame[Sheet], NDArray[np.float32]]]) -> None:
         """Write the copy, whole or not at all. Raises PictureError."""
         make_folder(self._job.target.parent)
-        mark = mark_of(self._colorizer, self._job.source, self._settings.saturation)
+        mark = mark_of(self._colorizer, self._job.source, self._settings.saturation, self._settings.hints)
         with telling_moves(self._announce), self._signed(mark) as path:
             quality = self._settings.quality or BEST_QUALITY
             write_stills(path, (self._paint(*one, mark) for one in colored), quality)
@@ -276,7 +279,7 @@ class PicturePassage:
 
     def _paint(self, frame: Frame[Sheet], chroma: NDArray[np.float32], mark: Mark) -> tuple[Sheet, Paint]:
         try:
-            paint = self._colorizer.paint(frame.square, chroma, self._settings.saturation)
+            paint = self._colorizer.paint(frame.square, chroma, self._settings.saturation, self._settings.hints)
         except PictureError as error:
             page = frame.content.page
             where = "" if page is None else f"page {page.number + 1} of {page.count}: "

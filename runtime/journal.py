@@ -37,7 +37,7 @@ _LONGEST_LINE = 1 << 20
 @dataclass(frozen=True, slots=True)
 class Making:
     """What decides how a result looks, but for its source. `weights`: SHA-256 of the network's weights. `film`: how a
-    film is coded and steadied, "" for pictures."""
+    film is coded and steadied, "" for pictures. `hints`: the digest of those that were given, "" without."""
 
     model: str
     weights: str
@@ -52,6 +52,7 @@ class Making:
     signed: bool
     version: str
     film: str = ""
+    hints: str = ""
 
     def like(self, other: Making) -> bool:
         """Whether results of both look alike: all but the version of colorrt."""

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from colorrt.runtime.colorizer import Colorizer
+    from colorrt.runtime.hints import Hints
 
 
-def mark_of(colorizer: Colorizer, source: Path, saturation: float | None) -> Mark:
+def mark_of(colorizer: Colorizer, source: Path, saturation: float | None, hints: Hints | None = None) -> Mark:
     """Return the mark of what `colorizer` makes of `source`. `saturation`: None is the model's own."""
     contract = colorizer.contract
     return Mark(
@@ -26,6 +27,7 @@ def mark_of(colorizer: Colorizer, source: Path, saturation: float | None) -> Mar
         render_factors=colorizer.render_factors,
         saturation=colorizer.choose_saturation(saturation),
         upsampling=colorizer.upsample,
+        hints=0 if hints is None else len(hints),
     )
 
 

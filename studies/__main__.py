@@ -38,6 +38,8 @@ def main() -> int:
         ("film-strip", _add_film_strip, _film_strip),
         ("color", _add_color, _color),
         ("oracle", _add_oracle, _oracle),
+        ("hints", _add_hints, _hints),
+        ("load", _add_load, _load),
     ):
         add(commands)
         run[name] = call
@@ -181,6 +183,47 @@ def _oracle(arguments: argparse.Namespace) -> None:
         print(agreement_line(row), flush=True)
         rows.append(row)
     _write(arguments.json, {"rows": as_json(rows)})
+
+
+def _add_hints(commands: Any) -> None:
+    hints = commands.add_parser(
+        "hints", help="what points of true color add to the guess, by three ways to spread them"
+    )
+    hints.add_argument("photos", type=Path, help="color photographs: a folder or .tar")
+    hints.add_argument("--most", type=int, default=100, help="photographs at most, evenly chosen")
+    hints.add_argument("--json", type=Path, help="write the figures here")
+
+
+def _hints(arguments: argparse.Namespace) -> None:
+    from studies.hints import hint_lines, study_hints
+
+    if arguments.most < 1:
+        raise UsageError("--most takes 1 or more")
+    report = study_hints(arguments.photos, arguments.most)
+    for line in hint_lines(report):
+        print(line)
+    _write(arguments.json, report.as_json())
+
+
+def _add_load(commands: Any) -> None:
+    load = commands.add_parser("load", help="many clients at one service, beside colorrt run; or random files")
+    load.add_argument("--clients", type=int, default=16)
+    load.add_argument("--seconds", type=float, default=60.0)
+    load.add_argument("--fuzz", type=int, metavar="N", help="send N random and damaged files instead")
+    load.add_argument("--json", type=Path, help="write the figures here")
+
+
+def _load(arguments: argparse.Namespace) -> None:
+    from studies.load import fuzz_lines, load_lines, study_fuzz, study_load
+
+    if arguments.fuzz is not None:
+        print("\n".join(fuzz_lines(study_fuzz(max(1, arguments.fuzz)))))
+        return
+    if arguments.clients < 1 or not arguments.seconds > 0:
+        raise UsageError("--clients takes 1 or more, --seconds more than 0")
+    report = study_load(arguments.clients, arguments.seconds)
+    print("\n".join(load_lines(report)))
+    _write(arguments.json, report.as_json())
 
 
 def _add_speed(commands: Any) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = (
-    "bench", "evaluation", "export", "interface", "kernels", "models", "photos", "runtime", "studies", "tests",
-    "training",
+    "bench", "evaluation", "export", "interface", "kernels", "models", "photos", "runtime", "service", "studies",
+    "tests", "training",
 )  # fmt: skip
 # The reason stands in parentheses behind noqa, and in a comment of its own behind mypy's, which reads on else.
 BARE = re.compile(r"# noqa(?!: [A-Z0-9]+(?:, [A-Z0-9]+)* \(.+\)$)|# type: ignore(?!\[[a-z, -]+\]  # .+$)")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from colorrt.errors import PictureError, UsageError
 
@@ -25,12 +25,6 @@ _EXAMPLE = "colorrt run - -o - < old.jpg > new.jpg"
 _CHUNK = 1 << 20
 # A picture of the most pixels, four channels of 16 bits, and all that it may carry.
 _BYTES_PER_PIXEL, _BYTES_AT_LEAST = 8, 64 << 20
-
-_SUFFIX_OF = {
-    "AVIF": ".avif", "GIF": ".gif", "HEIF": ".heic", "JPEG": ".jpg", "JXL": ".jxl", "PNG": ".png", "TIFF": ".tif",
-    "WEBP": ".webp",
-}  # fmt: skip
-_BEGINNINGS = ((b"BM", ".bmp"), (b"P3", ".ppm"), (b"P6", ".ppm"), (b"\0\0\0\x0cjP  ", ".jp2"))
 
 
 @dataclass(frozen=True)
@@ -145,32 +139,25 @@ def _take(folder: Path, most: int) -> Path:
         ) from error
     if not taken:
         raise PictureError(f"{_INPUT}: it is empty (0 bytes); check the command that sends it")
+    from colorrt.runtime.pictures.formats import suffix_of
+
     with path.open("rb") as file:
-        suffix = _suffix_of(file)
+        suffix = suffix_of(file)
     return path.rename(path.with_suffix(suffix))
 
 
 def _suffix_for(file: Path) -> str:
     """Return the suffix that a result gets: that of the picture, or of what is in it where that says nothing."""
-    from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES
+    from colorrt.runtime.pictures.formats import PICTURE_SUFFIXES, suffix_of
 
     if file.suffix.lower() in PICTURE_SUFFIXES or not file.is_file():
         return file.suffix
     try:
         with file.open("rb") as stream:
-            return _suffix_of(stream)
+            return suffix_of(stream)
     except OSError:
         # Told where it is read.
         return ".png"
-
-
-def _suffix_of(stream: BinaryIO) -> str:
-    from colorrt.runtime.pictures.formats import mark_of
-
-    mark = mark_of(stream)
-    beginning = stream.read(16)
-    found = next((suffix for begin, suffix in _BEGINNINGS if beginning.startswith(begin)), ".png")
-    return _SUFFIX_OF.get(mark or "", found)
 
 
 def _write(path: Path) -> None:

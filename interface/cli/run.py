@@ -12,6 +12,7 @@ import typer
 
 from colorrt.cli.app import COLORIZE, announce_compiling, command, compile_ahead, say
 from colorrt.cli.options import (
+    COLOR,
     RESULTS,
     DeviceOption,
     EngineOption,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.film.plan import FilmSettings
     from colorrt.runtime.folder import Result, Settings
+    from colorrt.runtime.hints import Hints
     from colorrt.runtime.history import Journals
     from colorrt.runtime.jobs import Job
     from colorrt.runtime.signing import Credentials
@@ -45,6 +47,7 @@ _MOST_DIGITS = 9
     COLORIZE,
     "colorrt run photos/ -o out/",
     "colorrt run old.jpg --render-factor 24 --saturation 1.3",
+    "colorrt run old.jpg --hints strokes.png",
     "colorrt run 'scans/*.tif' --engine artistic-rf35.onnx --report report.json",
     "colorrt run film.mp4 -o out.mp4",
     "colorrt run - -o - < old.jpg > new.jpg",
@@ -64,6 +67,25 @@ def run(
     threads: ThreadsOption = None,
     saturation: SaturationOption = None,
     upsample: UpsampleOption = Upsampling.GUIDED,
+    hints: Annotated[
+        Path | None,
+        typer.Option(
+            help="Colors that you want at some places of one picture: a transparent PNG with strokes, of the same "
+            "proportions.",
+            metavar="FILE",
+            rich_help_panel=COLOR,
+        ),
+    ] = None,
+    hint_reach: Annotated[
+        float,
+        typer.Option(
+            min=0.1,
+            max=3.0,
+            help="How far hints spread: less keeps a color that is far from the guess on one thing.",
+            metavar="X",
+            rich_help_panel=COLOR,
+        ),
+    ] = 1.0,
     output: Annotated[
         str | None,
         typer.Option(
@@ -261,6 +283,7 @@ def run(
             chosen = film_settings(choices, saturation)
             films = name_films(films, folder, codec.value)
             jobs = [*pictures, *films]
+        wanted = _hints_of(hints, hint_reach, jobs)
         check_files({"--report": report, "--sheet": sheet, "--preview": preview}, jobs, folder)
         written = Report(report, left_out)
         check_preview(preview, {"--report": report, "--sheet": sheet, "--sign": sign}, films, pictures)
@@ -275,7 +298,7 @@ def run(
         if pipe is None:
             make_output(folder, jobs)
         settings = Settings(
-            saturation, quality, overwrite, most_pixels, lossless_luma, not no_mark, credentials, recolor
+            saturation, quality, overwrite, most_pixels, lossless_luma, not no_mark, credentials, recolor, wanted
         )
         _tell_model(colorizer, quiet=quiet)
         work = _FilmWork(films, chosen)
@@ -378,6 +401,22 @@ def _prepare_kernels(pictures: Sequence[Job], *, quiet: bool) -> None:
         announce_compiling()
     if pictures:
         compile_ahead(pictures[0].target)
+
+
+def _hints_of(path: Path | None, reach: float, jobs: Sequence[Job]) -> Hints | None:
+    """Read the hints of a run of one picture. Raises UsageError for another run, PictureError for a bad file."""
+    if path is None:
+        return None
+    from colorrt.errors import UsageError
+    from colorrt.runtime.film.suffixes import is_film
+    from colorrt.runtime.hints import read_hints
+
+    if len(jobs) != 1 or is_film(jobs[0].source):
+        raise UsageError(
+            f"--hints {path}: hints are of one picture, and this run has {len(jobs)} pictures and films; name that one "
+            "picture alone"
+        )
+    return read_hints(path, reach=reach)
 
 
 def _credentials_of(sign: tuple[Path, Path] | None) -> Credentials | None:

@@ -107,3 +107,17 @@ def why_unknown(mark: str | None, names: list[str]) -> str:
             "copy it again from its source, or convert it to PNG"
         )
     return f"its content is none of {', '.join(sorted(names))}; convert it to one of these"
+
+
+_SUFFIX_OF_MARK = {"HEIF": ".heic", "JPEG": ".jpg", "JXL": ".jxl", "TIFF": ".tif"}
+_BEGINNINGS = ((b"BM", ".bmp"), (b"P3", ".ppm"), (b"P6", ".ppm"), (b"\0\0\0\x0cjP  ", ".jp2"))
+
+
+def suffix_of(stream: BinaryIO) -> str:
+    """Return the suffix of the format that a file without a name is of, ".png" where it does not tell."""
+    mark = mark_of(stream)
+    if mark is not None:
+        return _SUFFIX_OF_MARK.get(mark, f".{mark.lower()}")
+    beginning = stream.read(16)
+    stream.seek(0)
+    return next((suffix for begin, suffix in _BEGINNINGS if beginning.startswith(begin)), ".png")

@@ -58,6 +58,8 @@ class Mark:
     """Several where their guesses were averaged."""
     saturation: float
     upsampling: str
+    hints: int = 0
+    """Places whose color a person gave."""
 
 
 def marked_xmp(packet: bytes | None, mark: Mark) -> bytes:
@@ -90,6 +92,8 @@ def _description(mark: Mark, about: str, kept: dict[Name, str], *, unreadable: s
         "colorrt:Saturation": f"{mark.saturation:g}",
         "colorrt:Upsampling": mark.upsampling,
     }
+    if mark.hints:
+        values["colorrt:Hints"] = str(mark.hints)
     # Of what was colored before, the words are about that coloring, but for those that it kept itself.
     again = Name(NAMESPACE, "Model") in kept
     for name, local in ((_TOOL, "SourceCreatorTool"), (_KIND, "SourceDigitalSourceType")):

@@ -336,3 +336,42 @@ def test_doctor_tells_what_run_will_use(colorrt: Command) -> None:
     assert "run will use" in result.stdout
     assert "ONNX Runtime on the CPU" in result.stdout
     assert "--device cuda" in result.stdout or "colorrt[gpu]" in result.stdout
+
+
+def test_hints_color_one_picture(run: Command, save_gray: Save, tmp_path: Path) -> None:
+    save_gray(tmp_path / "old.png", size=(60, 40))
+    strokes = Image.new("RGBA", (30, 20))
+    strokes.paste((20, 60, 230, 255), (0, 0, 20, 15))
+    strokes.save(tmp_path / "strokes.png")
+    plain, hinted = run("old.png", "-o", "plain.png"), run("old.png", "--hints", "strokes.png", "-o", "hinted.png")
+    assert (plain.exit_code, hinted.exit_code, hinted.stdout) == (0, 0, "1 colored: hinted.png\n")
+    assert is_color(tmp_path / "plain.png")
+    assert not is_color(tmp_path / "hinted.png")
+    # The same hints once more are done before, others are other settings.
+    assert "done before" in run("old.png", "--hints", "strokes.png", "-o", "hinted.png").stdout
+    assert "made with other settings" in run("old.png", "-o", "hinted.png").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("old.png", "other.png", "--hints", "strokes.png"), 2, "hints are of one picture, and this run has 2"),
+        (("old.png", "--hints", "absent.png"), 1, "absent.png: there is no such file"),
+        (("old.png", "--hints", "old.png"), 1, "nothing of it is transparent"),
+        (("old.png", "--hints", "tall.png"), 1, "tall.png: its 20 x 30 pixels have other proportions"),
+    ],
+)
+def test_hints_that_do_not_fit_are_told_in_one_line(
+    run: Command, save_gray: Save, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    for name in ("old.png", "other.png"):
+        save_gray(tmp_path / name, size=(60, 40))
+    for name, size in (("strokes.png", (30, 20)), ("tall.png", (20, 30))):
+        strokes = Image.new("RGBA", size)
+        strokes.paste((20, 60, 230, 255), (0, 0, 5, 5))
+        strokes.save(tmp_path / name)
+    result = run(*arguments, "-q")
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not list(tmp_path.glob("*-color.png"))

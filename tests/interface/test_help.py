@@ -78,8 +78,8 @@ def test_commands_stand_in_groups(colorrt: Command) -> None:
     groups = {name: [line.split()[0] for line in lines if line[2] != " "] for name, lines in found.items() if name}
     del groups["Options"], groups["Examples"]
     assert groups == {
-        "Colorize": ["run", "journal"],
-        "Make models": ["train", "export", "build", "data"],
+        "Colorize": ["run", "serve", "journal"],
+        "Make models": ["train", "export", "build", "package", "data"],
         "Measure": ["eval", "verify", "bench"],
         "Inspect": ["info", "models", "doctor"],
     }
@@ -92,7 +92,7 @@ def test_options_of_run_stand_in_groups(colorrt: Command) -> None:
     }
     assert {name: names for name, names in options.items() if names} == {
         "Model and device": ["--engine", "--render-factor", "--precision", "--device", "--threads"],
-        "Color": ["--saturation", "--upsample"],
+        "Color": ["--saturation", "--upsample", "--hints", "--hint-reach"],
         "Results": [
             "--output",
             "--quality",

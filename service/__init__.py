@@ -1,0 +1,1 @@
+"""The page and the HTTP service: `colorrt serve`. Starlette and uvicorn, the runtime behind them, never PyTorch."""
