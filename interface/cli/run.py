@@ -261,7 +261,7 @@ def run(
         else:
             jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
             jobs = take_shard(jobs, *_numbers_of(shard))
-        credentials = _credentials_of(sign)
+        credentials, wanted = _credentials_of(sign), _hints_of(hints, hint_reach, jobs)
         pictures = [job for job in jobs if not is_film(job.source)]
         films, chosen = [job for job in jobs if is_film(job.source)], None
         if films:
@@ -283,7 +283,6 @@ def run(
             chosen = film_settings(choices, saturation)
             films = name_films(films, folder, codec.value)
             jobs = [*pictures, *films]
-        wanted = _hints_of(hints, hint_reach, jobs)
         check_files({"--report": report, "--sheet": sheet, "--preview": preview}, jobs, folder)
         written = Report(report, left_out)
         check_preview(preview, {"--report": report, "--sheet": sheet, "--sign": sign}, films, pictures)

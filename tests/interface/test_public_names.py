@@ -76,12 +76,12 @@ def test_public_part_of_the_colorizer_is_documented(name: str) -> None:
 
 
 def test_colorizer_takes_these_arguments() -> None:
-    takes = ["artifact", "render_factor", "device", "threads", "upsample"]
+    takes = ["artifact", "render_factor", "device", "exact", "threads", "upsample"]
     assert list(inspect.signature(colorrt.Colorizer).parameters) == takes
-    assert list(inspect.signature(colorrt.Colorizer.colorize).parameters) == ["self", "picture", "saturation"]
+    assert list(inspect.signature(colorrt.Colorizer.colorize).parameters) == ["self", "picture", "saturation", "hints"]
     assert list(inspect.signature(colorrt.Colorizer.colorize_file).parameters) == [
         "self", "source", "target", "saturation", "quality", "overwrite", "max_pixels", "lossless_luma", "mark",
-        "recolor",
+        "recolor", "hints",
     ]  # fmt: skip
     many = inspect.signature(colorrt.Colorizer.colorize_many).parameters
     assert list(many) == ["self", "pictures", "saturation", "return_errors"]
