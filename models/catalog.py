@@ -97,12 +97,16 @@ FAMILY_FILES = (
         "dahl",
         (
             KnownModel(
-                "dahl-residual", "Dahl's residual encoder on VGG-16; made for 224 pixels", "colorrt train dahl-residual"
+                "dahl-residual",
+                "Dahl's residual encoder on VGG-16",
+                "colorrt train dahl-residual",
+                render_factor=14,
             ),
             KnownModel(
                 "dahl-hypercolumns",
                 "Dahl's hypercolumns on VGG-16; slow, for comparison",
                 "colorrt train dahl-hypercolumns",
+                render_factor=14,
             ),
         ),
     ),
@@ -110,17 +114,38 @@ FAMILY_FILES = (
         "fusion",
         (
             KnownModel(
-                "fusion-lite", "Baldassarre's fusion network, told by EfficientNet-Lite0", "colorrt train fusion-lite"
+                "fusion-lite",
+                "Baldassarre's fusion network, told by EfficientNet-Lite0",
+                "colorrt train fusion-lite",
+                render_factor=14,
             ),
-            KnownModel("fusion-inception", "the same, told by Inception-v3", "colorrt train fusion-inception"),
-            KnownModel("fusion-convnext", "the same, told by ConvNeXt-T", "colorrt train fusion-convnext"),
-            KnownModel("fusion-256", "the same, told 256 logits of a classifier", "colorrt train fusion-256"),
-            KnownModel("fusion-bins", "the same, choosing among bins of a and of b", "colorrt train fusion-bins"),
+            KnownModel(
+                "fusion-inception", "the same, told by Inception-v3", "colorrt train fusion-inception", render_factor=14
+            ),
+            KnownModel(
+                "fusion-convnext", "the same, told by ConvNeXt-T", "colorrt train fusion-convnext", render_factor=14
+            ),
+            KnownModel(
+                "fusion-256", "the same, told 256 logits of a classifier", "colorrt train fusion-256", render_factor=14
+            ),
+            KnownModel(
+                "fusion-bins",
+                "the same, choosing among bins of a and of b",
+                "colorrt train fusion-bins",
+                render_factor=14,
+            ),
         ),
     ),
     FamilyFile(
         "kth",
-        (KnownModel("kth-unet", "the U-Net of KTH, of its GANs too; made for 32 pixels", "colorrt train kth-unet-l1"),),
+        (
+            KnownModel(
+                "kth-unet",
+                "the U-Net of KTH, of its GANs too; made for 32 pixels",
+                "colorrt train kth-unet-l1",
+                render_factor=2,
+            ),
+        ),
     ),
     FamilyFile(
         "half_resnet",

@@ -169,7 +169,7 @@ def test_commands_and_options_in_prose_exist(document: Path) -> None:
 
 @cache
 def studies() -> list[str]:
-    chosen = re.search(r"\{([\w,]+)\}", call(["-m", "studies", "--help"], ROOT).stdout)
+    chosen = re.search(r"\{([\w,-]+)\}", call(["-m", "studies", "--help"], ROOT).stdout)
     assert chosen is not None
     return chosen[1].split(",")
 

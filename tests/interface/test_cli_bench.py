@@ -62,7 +62,7 @@ def test_stages_cold_start_and_network_are_reported(
         (["--json", "no/folder.json"], 2, "no/folder.json: cannot be written: there is no folder no"),
         (["--plot", "latency.jpg"], 2, "latency.jpg: the plot is a PNG file; end its name in .png"),
         (["--render-factor", 99], 2, "render factor 99 is outside 1..64"),
-        (["--device", "tpu"], 2, "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
+        (["--device", "tpu"], 2, "'tpu' is not one of 'auto', 'cpu', 'openvino', 'cuda'"),
         (["--weights", "nothing.pth"], 3, "nothing.pth"),
         (["--against", "nothing.onnx"], 3, "nothing.onnx: no such file"),
         (["factors", "8,x"], 2, "RENDER_FACTORS: 'x' is not a whole number from 1 to 64"),

@@ -133,7 +133,7 @@ def test_output_that_would_overwrite_its_input(run: Command, photo: Path) -> Non
         ("--quality", "0", "Error: Invalid value for '--quality': "),
         ("--max-pixels", "0", "Error: Invalid value for '--max-pixels': "),
         ("--threads", "0", "error: 0 threads cannot run a network; use 1 or more"),
-        ("--device", "tpu", "'tpu' is not one of 'auto', 'cpu', 'cuda'."),
+        ("--device", "tpu", "'tpu' is not one of 'auto', 'cpu', 'openvino', 'cuda'."),
         ("--upsample", "cubic", "'cubic' is not one of 'guided', 'bilinear'."),
         ("--report", "nowhere/report.json", "error: nowhere/report.json: cannot be written: there is no folder"),
         ("--report", ".", "error: .: cannot be written: it is a folder; name a file in it"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,5 +124,5 @@ def test_journal_and_mark_know_several(steep: Path) -> None:
         making, alone = make_making(colorizer, Settings()), make_making(other, Settings())
         assert making.render_factor == [1, 2]
         assert not making.like(alone)
-        assert Making(**json.loads(json.dumps(making.__dict__))).like(making)
+        assert Making(**json.loads(json.dumps(asdict(making)))).like(making)
         assert mark_of(colorizer, steep, None).render_factors == (1, 2)

@@ -43,7 +43,7 @@ def test_command_prints_and_writes_all_ways_of_each_size(
     assert {"opencv-python-headless", "simplejpeg"} <= set(report["packages"])
     printed = capsys.readouterr().out
     assert "96 x 64" in printed
-    assert "--lossless-luma" in printed
+    assert "coded luma kept" in printed
 
 
 @pytest.mark.parametrize("wrong", [["--grain", "-1"], ["--sizes", "0x5"], ["--rounds", "0"]])

@@ -49,7 +49,7 @@ def test_wrong_usage_is_one_line(arguments: tuple[str, ...], said: str, recipe: 
 def test_more_threads_than_cores_are_not_started(album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
-    monkeypatch.setattr("colorrt.runtime.sessions.ort.count_cores", lambda: 4)
+    monkeypatch.setattr("colorrt.runtime.sessions.session.count_cores", lambda: 4)
     for threads in (3, 2000):
         run("none", "--data", album, "--out", tmp_path / "out", "--threads", threads)
     assert asked == [3, 4]
