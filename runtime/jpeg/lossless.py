@@ -119,7 +119,8 @@ class LosslessStill:
 def keep_gray(encoded: bytes, frame: Frame, orientation: int, side: int | None) -> LosslessStill | None:
     """Return a gray JPEG to be colored with its luma kept bit for bit; None for one that has to be encoded again.
 
-    That is one that libjpeg warns of, or that holds anything but what its kind needs: it is not copied but mended.
+    That is one that libjpeg warns of, or that holds anything but what its kind needs: it is not copied but mended. So
+    is one whose last scan may have bytes too many, which libjpeg passes over before the end of the file alone.
     encoded, frame: of one with a step of chroma (`luma_step`). side: that of the network's square, see `reduction_of`.
     """
     if len(frame.components) != 1:
@@ -127,7 +128,7 @@ def keep_gray(encoded: bytes, frame: Frame, orientation: int, side: int | None) 
     reduction = reduction_of(frame, GRAY_STEP, side)
     try:
         segments = split_segments(encoded)
-        if not _is_plain(segments, frame):
+        if not _is_plain(segments, frame) or _may_be_padded(segments):
             return None
         plane = decode_cleanly(encoded, size=reduced_size(frame, reduction))[..., 0]
     except ValueError:
@@ -139,6 +140,15 @@ def _is_plain(segments: list[Segment], frame: Frame) -> bool:
     """Whether there is one frame, and nothing beside it but metadata, tables and scans."""
     known = all(part.marker in _CODING or part.marker == frame.marker or is_metadata(part) for part in segments)
     return known and read_frame(segments) == frame
+
+
+def _may_be_padded(segments: list[Segment]) -> bool:
+    """Whether the coded data of the last scan end as filling does: in zero, or in two equal bytes.
+
+    A sound scan may do so too, which costs nothing but that luma is encoded again.
+    """
+    data = next((part.data for part in reversed(segments) if part.marker == SOS), b"")
+    return data[-1:] == b"\0" or (len(data) > 1 and data[-1] == data[-2])
 
 
 def _still(

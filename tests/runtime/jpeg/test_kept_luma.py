@@ -261,3 +261,16 @@ def test_share_of_memory_counts_coded_bytes_and_is_left_to_the_ordinary_way_for_
     third = Segment(frame.marker, frame_segment(frame).payload.replace(b"\1\x21", b"\1\x31"))
     path.write_bytes(join_segments(third if part.marker == frame.marker else part for part in segments))
     assert open_jpeg(path, OUT, None, pytest.fail) is None
+
+
+@pytest.mark.parametrize("filling", [b"\0", b"\0\0", bytes(7), b"\x9a\x9a"])
+@pytest.mark.parametrize("quality", [30, 92])
+def test_copy_of_a_scan_with_filling_at_its_end_is_as_sound_as_any(
+    colorizer: Colorizer, tmp_path: Path, filling: bytes, quality: int
+) -> None:
+    sound = encode(photo(203, 301), quality=quality)
+    source, target = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    source.write_bytes(sound[:-2] + filling + sound[-2:])
+    assert isinstance(opened(tmp_path, source.read_bytes()), ENCODED)
+    assert color(colorizer, source, target).outcome is Outcome.DONE
+    decode_cleanly(target.read_bytes())
