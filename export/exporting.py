@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+import onnx
+
 from colorrt.atomic import atomic_path
 from colorrt.calibration.quantizing import Quantized, to_int8
 from colorrt.contract import UNIT, AttentionForm, Contract, Parity, Precision, Target, check_render_factor
@@ -19,6 +21,7 @@ from colorrt.export.checks import check_parity, check_structure, measure_parity
 from colorrt.export.graph import OPSET, stamp, trace
 from colorrt.export.memory import check_memory
 from colorrt.export.precision.fp16 import check_precision, to_half
+from colorrt.export.strips import cut_into_strips
 from colorrt.models.family import Family, Network
 from colorrt.models.known_files import describe_known, find_known
 from colorrt.models.registry import load_network
@@ -96,6 +99,8 @@ def export_network(
     say(f"tracing the graph, {form or 'no'} attention")
     with attention_as(network.module, form):
         model = trace(network.module, render_factor)
+    if precision == Precision.FP32:
+        _cut(model, target, say)
     say("checking the graph")
     check_structure(model, fixed_size=render_factor is not None)
     found = []
@@ -114,11 +119,24 @@ def export_network(
         sizes = [UNIT * factor for factor in (INT8_FACTORS if render_factor is None else factors)]
         made = to_int8(model, sizes, target=target, folder=calibrate, check_with=photos, say=say)
         model, contract = made.model, describe_int8(contract, made)
+    if precision != Precision.FP32:
+        # Behind the rounding, which looks for the last convolution.
+        _cut(model, target, say)
+    _write(model, contract, path)
+    return Exported(path, contract)
+
+
+def _write(model: onnx.ModelProto, contract: Contract, path: Path) -> None:
     stamp(model, contract)
     check_space(path, model.ByteSize())
     with atomic_path(path, ExportError) as part:
         part.write_bytes(model.SerializeToString())
-    return Exported(path, contract)
+
+
+def _cut(model: onnx.ModelProto, target: str, say: Callable[[str], None]) -> None:
+    """Cut the end of a graph for the CPU into strips; TensorRT plans its memory itself."""
+    if target == Target.CPU and (count := cut_into_strips(model)) > 1:
+        say(f"computing the end of the network in {count} strips, which takes less memory")
 
 
 def _steps_in_words(family: Family) -> str:
