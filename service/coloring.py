@@ -15,8 +15,9 @@ from PIL import Image
 
 from colorrt import kernels
 from colorrt.atomic import in_one_line
-from colorrt.contract import Upsampling
+from colorrt.contract import UNIT, Upsampling
 from colorrt.errors import ColorrtError, PictureError, UsageError
+from colorrt.runtime.folder import BEST_QUALITY
 from colorrt.runtime.hints import Hints, read_hints
 from colorrt.runtime.marking import mark_of
 from colorrt.runtime.pictures.colored import in_8_bits
@@ -49,12 +50,12 @@ _SHARED_MEMORY, _ROOM = Path("/dev/shm"), 1 << 30  # noqa: S108 (a folder of our
 class Asked:
     """How a picture is wanted. `saturation`, `render_factor`: None takes the model's own. `fit`: the longest side of a
     JPEG to look at, in place of the whole copy. `hint_bytes`: how many bytes at the beginning of the body are hints.
-    `reach`: how far those spread."""
+    `reach`: how far those spread. `quality`: None keeps the coded luma of gray JPEGs, and is 95 for all else."""
 
     saturation: float | None = None
     render_factor: int | None = None
     upsample: Upsampling = Upsampling.GUIDED
-    quality: int = 95
+    quality: int | None = None
     lossless_luma: bool = False
     mark: bool = True
     fit: int | None = None
@@ -120,7 +121,15 @@ def _color_whole(picture: bytes, asked: Asked, hints: Hints | None, tools: Tools
 
         try:
             with closing(
-                read_stills(source, target, tools.max_pixels, reserve, lossless_luma=asked.lossless_luma)
+                read_stills(
+                    source,
+                    target,
+                    tools.max_pixels,
+                    reserve,
+                    lossless_luma=asked.lossless_luma,
+                    encode_luma=asked.quality is not None,
+                    side=UNIT * asked.render_factor if asked.render_factor else colorizer.size,
+                )
             ) as sheets:
                 first = next(sheets)
                 if first.page is None:
@@ -137,7 +146,7 @@ def _color_whole(picture: bytes, asked: Asked, hints: Hints | None, tools: Tools
                     del first
                     yield from map(paint, sheets)
 
-                write_stills(target, painted(), asked.quality)
+                write_stills(target, painted(), asked.quality or BEST_QUALITY)
         except PictureError as error:
             raise PictureError(_without_paths(str(error), source, target)) from error
         deadline.check()

@@ -81,7 +81,10 @@ def _colorize(models: Sequence[str]) -> dict[str, Any]:
         ),
         "saturation": ({"type": "number", "minimum": 0, "maximum": HIGHEST_SATURATION}, "1 is the network's guess."),
         "upsample": ({"enum": [str(one) for one in Upsampling]}, "guided follows the edges of the picture."),
-        "quality": ({"type": "integer", "minimum": 1, "maximum": 100}, "Of JPEG, WebP and AVIF."),
+        "quality": (
+            {"type": "integer", "minimum": 1, "maximum": 100},
+            "Of JPEG, WebP and AVIF. Without it 95, and gray JPEGs keep their coded luma.",
+        ),
         "lossless_luma": ({"enum": [0, 1]}, "Keep the coded luma of a JPEG bit for bit."),
         "mark": ({"enum": [0, 1]}, "Say in the XMP that the picture was colored."),
         "fit": (

@@ -41,7 +41,7 @@ def read_asked(query: Mapping[str, str]) -> Asked:
         saturation=_number(query, "saturation", 0, HIGHEST_SATURATION),
         render_factor=_whole(query, "render_factor", 1, HIGHEST_RENDER_FACTOR),
         upsample=Upsampling(upsample),
-        quality=_whole(query, "quality", 1, 100) or Asked.quality,
+        quality=_whole(query, "quality", 1, 100),
         lossless_luma=_flag(query, "lossless_luma", default=False),
         mark=_flag(query, "mark", default=True),
         fit=_whole(query, "fit", LEAST_FIT, MOST_FIT),

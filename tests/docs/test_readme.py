@@ -31,7 +31,7 @@ LARGEST_README = 6 * 1024
 
 SHORT = {"doctor", "eval", "export", "info", "models", "run", "verify"}
 """Commands that take seconds on the samples: they run, unless they name what a reader has to bring."""
-BROUGHT = re.compile(r".*\.(pth|plan|mp4|mkv)|(artistic|ddcolor|eccv16|mine|runs/|runtime/).*|[A-Z_]{3,}")
+BROUGHT = re.compile(r".*\.(pth|plan|mp4|mkv)|(artistic|ddcolor|eccv16|mine|runs/|runtime/).*|[A-Z_]{3,}(\.\w+)?")
 NEEDED = {"export": ("torch", "onnx"), "eval": ("skimage", "matplotlib"), "verify": ("skimage",)}
 """Packages of extras that a short command needs; without them it is parsed only."""
 NEEDED_BY_PYTHON = ("torch",)
@@ -55,6 +55,8 @@ def is_short(command: Command) -> bool:
     if command.words[0] != "colorrt" or command.words[1] not in SHORT:
         return False
     if any(BROUGHT.fullmatch(word) for word in command.words):
+        return False
+    if "openvino" in command.words and not is_there("openvino"):
         return False
     # Other commands take what an export before them wrote.
     exports = all(map(is_there, NEEDED["export"])) or not any(word.endswith(".onnx") for word in command.words)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import simplejpeg
 from PIL import Image
 
 from colorrt.kernels import luma
@@ -66,6 +67,16 @@ def test_the_answer_is_what_run_writes(live: Any, files_colorizer: Colorizer, tm
             ours.seek(page)
             theirs.seek(page)
             np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+def test_a_gray_jpeg_keeps_its_coded_luma_as_in_a_run(live: Any, files_colorizer: Colorizer, tmp_path: Path) -> None:
+    source = tmp_path / "old.jpg"
+    source.write_bytes(encoded(Image.fromarray(GRAY), "JPEG", quality=60))
+    answer = live.client.post("/colorize?render_factor=2&mark=0", content=source.read_bytes())
+    target = files_colorizer.colorize_file(source, tmp_path / "new.jpg", mark=False)
+    assert answer.content == target.read_bytes()
+    planes = [simplejpeg.decode_jpeg(data, "GRAY") for data in (source.read_bytes(), answer.content)]
+    np.testing.assert_array_equal(*planes)
 
 
 def test_hints_go_ahead_of_the_picture(live: Any, colorizer: Any) -> None:
