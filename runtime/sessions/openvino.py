@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from colorrt.contract import INPUT, OUTPUT, Contract, Device, Precision
 from colorrt.errors import ArtifactError, BackendError, ModelError
 from colorrt.runtime.artifact import Artifact
-from colorrt.runtime.sessions.session import BFLOAT16, SessionOptions, check_luma, count_cores
+from colorrt.runtime.sessions.session import (
+    BFLOAT16,
+    SessionOptions,
+    check_chroma,
+    check_luma,
+    count_cores,
+    describe_failure,
+)
 
 TELEMETRY = "openvino_telemetry"
 # Every size is compiled for itself, for a second or less; so many are kept.
@@ -113,15 +120,10 @@ class OpenVinoSession:
             except Exception as error:
                 reason = first_reason(error)
                 memory = isinstance(error, MemoryError) or "alloc" in reason
-                advice = "a smaller --render-factor needs less memory" if memory else "use --device cpu"
-                raise ModelError(
-                    f"{self._contract.model}: the network failed at {side} x {side} ({reason}); {advice}"
+                raise describe_failure(
+                    self._contract, side, reason, memory=memory, advice="use --device cpu"
                 ) from error
-        if chroma.shape != (n, 2, side, side):
-            got = " x ".join(map(str, chroma.shape))
-            raise ModelError(
-                f"{self._contract.model}: the network returned {got}, not {n} x 2 x {side} x {side}; export it again"
-            )
+        check_chroma(self._contract, chroma, luma)
         return chroma
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from colorrt.contract import INPUT, OUTPUT, Contract, Device, Precision
 from colorrt.errors import ArtifactError, BackendError, ModelError
 from colorrt.runtime.artifact import Artifact
-from colorrt.runtime.sessions.session import SessionOptions, check_luma, count_cores
+from colorrt.runtime.sessions.session import SessionOptions, check_chroma, check_luma, count_cores, describe_failure
 
 # TensorProto.DataType.
 FLOAT, UINT8, INT8, INT32 = 1, 2, 3, 6
@@ -127,20 +127,14 @@ class OrtSession:
         if self._session is None:
             raise ModelError(f"{self._contract.model}: the session is closed; open another")
         check_luma(self._contract, luma)
-        n, _, side, _ = luma.shape
         try:
             chroma = cast("NDArray[np.float32]", self._session.run([OUTPUT], {INPUT: luma})[0])
         except Exception as error:
             memory = isinstance(error, MemoryError) or "alloc" in str(error)
-            advice = "a smaller --render-factor needs less memory" if memory else "export it again"
-            raise ModelError(
-                f"{self._contract.model}: the network failed at {side} x {side} ({_first_line(error)}); {advice}"
+            raise describe_failure(
+                self._contract, luma.shape[2], _first_line(error), memory=memory, advice="export it again"
             ) from error
-        if chroma.shape != (n, 2, side, side):
-            got = " x ".join(map(str, chroma.shape))
-            raise ModelError(
-                f"{self._contract.model}: the network returned {got}, not {n} x 2 x {side} x {side}; export it again"
-            )
+        check_chroma(self._contract, chroma, luma)
         return chroma
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorrt.contract import Contract, Device
-from colorrt.errors import UsageError
+from colorrt.errors import ModelError, UsageError
 
 BFLOAT16 = "bf16"
 """Numbers that OpenVINO computes FP32 files with, where the CPU has them: FP32 with 8 bits of mantissa."""
@@ -88,3 +88,20 @@ def check_luma(contract: Contract, luma: NDArray[np.float32]) -> None:
     if shape[0] < fewest or (most is not None and shape[0] > most):
         bounds = f"{fewest} or more" if most is None else f"{fewest} to {most}"
         raise UsageError(f"{contract.model} takes {bounds} pictures at a time, got {shape[0]}")
+
+
+def check_chroma(contract: Contract, chroma: NDArray[np.float32], luma: NDArray[np.float32]) -> None:
+    """Raise ModelError when a network answered `luma` (N x 1 x S x S) with anything but N x 2 x S x S."""
+    n, _, side, _ = luma.shape
+    if chroma.shape != (n, 2, side, side):
+        got = " x ".join(map(str, chroma.shape))
+        raise ModelError(
+            f"{contract.model}: the network returned {got}, not {n} x 2 x {side} x {side}; export it again"
+        )
+
+
+def describe_failure(contract: Contract, side: int, reason: str, *, memory: bool, advice: str) -> ModelError:
+    """Return the error of a network that failed on squares of `side` pixels. memory: for want of it."""
+    if memory:
+        advice = "a smaller --render-factor needs less memory"
+    return ModelError(f"{contract.model}: the network failed at {side} x {side} ({reason}); {advice}")
