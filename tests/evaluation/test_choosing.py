@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-import re
-import shutil
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,16 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# What the page's script needs of a browser. It presses keys that the test gives, and prints what the link would save.
-BROWSER = """
-const elements = {};
-const element = id => elements[id] ??= { hidden: false, handlers: {}, children: [],
-  addEventListener(kind, call) { this.handlers[kind] = call; }, replaceChildren(...all) { this.children = all; } };
-element("data").textContent = process.argv[2];
-const handlers = {};
-globalThis.document = { getElementById: element, createElement: () => element(Symbol()),
-  addEventListener(kind, call) { handlers[kind] = call; } };
-"""
+    Press = Callable[[Choice, list[str]], dict[str, Any]]
+
+# Presses keys that the test gives, and prints what would be saved.
 PRESS = """
 const shown = [];
 for (const key of JSON.parse(process.argv[3])) {
@@ -107,20 +96,15 @@ def test_page_loads_nothing_and_does_not_tell_the_models() -> None:
     assert page.count("</script>") == 2
 
 
-def press(choice: Choice, keys: list[str]) -> dict[str, Any]:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node, which runs the page's script, is not installed")
-    data, script = re.findall(r"<script[^>]*>(.*?)</script>", make_choice_page(choice), re.DOTALL)
-    run = subprocess.run(
-        [node, "-", data, json.dumps(keys)], input=BROWSER + script + PRESS, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    found: dict[str, Any] = json.loads(run.stdout)
-    return found
+@pytest.fixture
+def press(open_page: Callable[[str, str, list[str]], Any]) -> Press:
+    """(choice, keys): what the page of this choice saves and shows."""
+    return lambda choice, keys: open_page(make_choice_page(choice), PRESS, keys)
 
 
-def test_page_counts_what_was_chosen_whichever_side_it_stood_on() -> None:
+def test_page_counts_what_was_chosen_whichever_side_it_stood_on(
+    press: Press,
+) -> None:
     found = press(choice_of("LRLR"), ["ArrowLeft", "2", "ArrowDown", "click"])
     shown = [[base64.b64decode(side.split(",")[1]).decode() for side in pair] for pair in found["shown"]]
     assert shown == [["A", "B"], ["B", "A"], ["A", "B"], ["B", "A"]]
@@ -133,7 +117,7 @@ def test_page_counts_what_was_chosen_whichever_side_it_stood_on() -> None:
     assert found["rows"] == 7
 
 
-def test_page_goes_back_and_ignores_other_keys() -> None:
+def test_page_goes_back_and_ignores_other_keys(press: Press) -> None:
     found = press(choice_of("LL"), ["ArrowLeft", "x", "Backspace", "Backspace", "1", "ArrowRight"])
     assert [answer["pick"] for answer in found["saved"]["answers"]] == ["a", "b"]
     assert press(choice_of("LL"), ["1"])["saved"] is None

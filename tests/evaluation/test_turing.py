@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import re
-import shutil
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,16 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# What the page's script needs of a browser: it presses keys that the test gives, and prints what would be saved.
-BROWSER = """
-const elements = {};
-const element = id => elements[id] ??= { hidden: false, handlers: {}, children: [],
-  addEventListener(kind, call) { this.handlers[kind] = call; }, replaceChildren(...all) { this.children = all; } };
-element("data").textContent = process.argv[2];
-const handlers = {};
-globalThis.document = { getElementById: element, createElement: () => element(Symbol()),
-  addEventListener(kind, call) { handlers[kind] = call; } };
-"""
+# Presses keys that the test gives, and prints what would be saved.
 PRESS = """
 for (const key of JSON.parse(process.argv[3])) {
   if (key === "click") { elements.colored.handlers.click(); } else { handlers.keydown({ key, preventDefault() {} }); }
@@ -90,19 +77,13 @@ def test_page_loads_nothing_and_does_not_tell() -> None:
     assert page.count("</script>") == 2
 
 
-def press(kinds: str, keys: list[str]) -> Any:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node, which runs the page's script, is not installed")
-    data, script = re.findall(r"<script[^>]*>(.*?)</script>", make_turing_page(questions(kinds)), re.DOTALL)
-    run = subprocess.run(
-        [node, "-", data, json.dumps(keys)], input=BROWSER + script + PRESS, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout)
+@pytest.fixture
+def press(open_page: Callable[[str, str, list[str]], Any]) -> Callable[[str, list[str]], Any]:
+    """(kinds, keys): what the page of these questions saves and shows."""
+    return lambda kinds, keys: open_page(make_turing_page(questions(kinds)), PRESS, keys)
 
 
-def test_page_counts_right_answers_and_what_fooled() -> None:
+def test_page_counts_right_answers_and_what_fooled(press: Callable[[str, list[str]], Any]) -> None:
     saved, text = press("RRCCC", ["r", "ArrowRight", "click", "ArrowLeft", "x", "1", "Backspace", "2"])
     # Real and taken for real, real and taken for colored, colored and found, fooled, found.
     assert (saved["pictures"], saved["real"], saved["right"]) == (5, 2, 3)
