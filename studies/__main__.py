@@ -24,6 +24,7 @@ def main() -> int:
     for name, add, call in (
         ("speed", networks.add_speed, networks.run_speed),
         ("cpu", networks.add_cpu, networks.run_cpu),
+        ("session-memory", networks.add_session_memory, networks.run_session_memory),
         ("peers", networks.add_peers, networks.run_peers),
         ("gpu", networks.add_gpu, networks.run_gpu),
         ("jpeg", pictures.add_jpeg, pictures.run_jpeg),

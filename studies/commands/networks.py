@@ -1,4 +1,4 @@
-"""Options of the studies of networks: `speed`, `cpu`, `peers`, `gpu`, `oracle`."""
+"""Options of the studies of networks: `speed`, `cpu`, `session-memory`, `peers`, `gpu`, `oracle`."""
 
 from __future__ import annotations
 
@@ -187,3 +187,18 @@ def _read_weights(text: str) -> tuple[str, Path]:
     if not sign or not path:
         raise UsageError(f"--weights {text}: write MODEL=FILE, such as --weights artistic=ColorizeArtistic_gen.pth")
     return model, Path(path)
+
+
+def add_session_memory(commands: Any) -> None:
+    """Add the options of `session-memory`."""
+    memory = commands.add_parser(
+        "session-memory", help="what an exported network takes in memory: loaded, run, at most"
+    )
+    memory.add_argument("model", type=Path, metavar="FILE.onnx")
+
+
+def run_session_memory(arguments: argparse.Namespace) -> None:
+    """Measure what `session-memory` asks for, and print it."""
+    from studies.session_memory import measure_session
+
+    print(measure_session(arguments.model))
