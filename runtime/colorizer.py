@@ -17,6 +17,7 @@ from colorrt.contract import UNIT, Contract, Device, Precision, Upsampling
 from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.hints import Hints, HintsLike, add_hints, read_hints
+from colorrt.runtime.mean_color import keep_mean
 from colorrt.runtime.paint import Paint
 from colorrt.runtime.pictures.in_memory import PictureLike, is_float, levels_of, to_floats
 from colorrt.runtime.render_factors import average_guesses, choose_render_factor, choose_render_factors
@@ -112,8 +113,8 @@ class Colorizer:
 
         `picture`: a path; the bytes of a picture file; an image of Pillow (turned upright if its EXIF says how); or
         an array H x W or H x W x 3 of uint8, uint16 or floats in 0..1. Of a color picture only the luma is used,
-        alpha is not. `saturation`: factor on the guessed chroma (equation 11 of Salmona et al. 2022), 0..10; None
-        takes the model's own. `hints`: colors that are wanted at some places, as strokes on a transparent picture of
+        alpha is not. `saturation`: factor on the guessed chroma (equation 11 of Salmona et al. 2022), 0..10;
+        above 1 its mean stays, see `keep_mean`; None takes the model's own. `hints`: colors that are wanted at some places, as strokes on a transparent picture of
         the same proportions, see `read_hints`. Returns H x W x 3 in the dtype of the picture (floats in 0..1 again, by
         way of 16 bits); its BT.601 luma is that of the picture within rounding.
 
@@ -184,6 +185,7 @@ class Colorizer:
         if not np.isfinite(chroma).any():
             raise PictureError("the network returned no finite value; is its file damaged?")
         saturation = self.choose_saturation(saturation)
+        chroma = keep_mean(chroma, saturation)
         if hints is not None:
             height, width = square.luma.shape
             hints.check_fits(width, height)

@@ -14,6 +14,7 @@ from colorrt.kernels import render_rgb, resize_plane
 from colorrt.kernels.steady import Steadier
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.film.choosing import Choice
+from colorrt.runtime.mean_color import keep_mean
 
 FRAMES, SHOWN = 72, 6
 GRAIN = 5.0
@@ -47,7 +48,10 @@ def write_strip(photo: Path, target: Path) -> None:
         steadied += steadier.push(luma, chroma if choice.asks(luma) else None)
     versions = guessed, [frame.chroma for frame in (*steadied, *steadier.flush())]
     colors = [
-        [render_rgb(_bytes(luma), chroma, saturation, guide=luma) for luma, chroma in zip(lumas, version, strict=True)]
+        [
+            render_rgb(_bytes(luma), keep_mean(chroma, saturation), saturation, guide=luma)
+            for luma, chroma in zip(lumas, version, strict=True)
+        ]
         for version in versions
     ]
     shown = np.linspace(0, FRAMES - 1, SHOWN).astype(int)

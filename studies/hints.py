@@ -80,17 +80,16 @@ def study_hints(source: Path, most: int) -> HintReport:
                 continue
             square = colorizer.see(rgb)
             guess = colorizer.guess([square])[0]
-            saturation = colorizer.choose_saturation(None)
-            alone.append(psnr(rgb, colorizer.render(square, guess)))
+            alone.append(psnr(rgb, colorizer.render(square, guess, 1.0)))
             truth = _chroma_of(rgb, square.small.shape[0])
             drawn = rng.uniform(0.02, 0.98, (max(POINTS), 2)).astype(np.float32)
             colors = _means_at(truth, drawn)
             for way, points in ways:
                 hints = Hints(drawn[:points], colors[:points], (rgb.shape[1], rgb.shape[0]))
                 began = time.perf_counter()
-                hinted = _spread(way, guess, square.small, hints, saturation)
+                hinted = _spread(way, guess, square.small, hints)
                 spent[way, points] += time.perf_counter() - began
-                found[way, points].append(psnr(rgb, colorizer.render(square, hinted)))
+                found[way, points].append(psnr(rgb, colorizer.render(square, hinted, 1.0)))
     guess_db = float(np.mean(alone))
     rows = [
         HintRow(
@@ -118,11 +117,11 @@ def hint_lines(report: HintReport) -> list[str]:
 
 
 def _spread(
-    way: str, guess: NDArray[np.float32], small: NDArray[np.float32], hints: Hints, saturation: float
+    way: str, guess: NDArray[np.float32], small: NDArray[np.float32], hints: Hints
 ) -> NDArray[np.float32]:
     if way == "ours":
-        return add_hints(guess, small, hints, saturation)
-    wrong = hints.colors / np.float32(saturation) - _means_at(guess, hints.places)
+        return add_hints(guess, small, hints, 1.0)
+    wrong = hints.colors - _means_at(guess, hints.places)
     if way == "Levin":
         return guess + _levin(small, hints.places, wrong)
     return guess + _weighted(guess, small, hints.places, wrong)

@@ -12,6 +12,7 @@ from colorrt.runtime.film.choosing import is_scored
 from colorrt.runtime.film.encoding import PieceEncoder, fill_frame
 from colorrt.runtime.film.packets import write_packets
 from colorrt.runtime.film.state import Piece, Progress
+from colorrt.runtime.mean_color import keep_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,6 +119,7 @@ class PieceWriter:
             self._piece, self._piece_start = PieceEncoder(self._plan.output, self._plan.tags), picture.pts
         guide = small if self._guided else None
         plan = self._plan
+        chroma = keep_mean(chroma, self._saturation)
         self._piece.add(fill_frame(picture, plan.facts.layout, plan.output, chroma, self._saturation, guide))
         self._step(self._progress.frames + self._piece.frames, picture.pts)
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from colorrt.atomic import atomic_path, printable
 from colorrt.errors import PictureError
-from colorrt.kernels import render_rgb, resize_plane
+from colorrt.kernels import resize_plane
 from colorrt.kernels.cuts import DIFFERENT, sum_up, tell_apart
 from colorrt.kernels.film import see_film
 from colorrt.runtime.colorizer import Colorizer
@@ -84,8 +84,7 @@ def _reduce(luma: Any, coding: Coding) -> Any:
 
 def _color(colorizer: Colorizer, luma: Any, saturation: float | None) -> Any:
     square = colorizer.see(luma)
-    chroma = colorizer.guess([square])[0]
-    return render_rgb(luma, chroma, colorizer.choose_saturation(saturation), guide=square.small)
+    return colorizer.render(square, colorizer.guess([square])[0], saturation)
 
 
 def _sheet(pictures: list[Any]) -> Any:
