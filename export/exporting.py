@@ -18,6 +18,7 @@ from colorrt.contract import UNIT, AttentionForm, Contract, Parity, Precision, T
 from colorrt.errors import ExportError, UsageError
 from colorrt.export.attention import attention_as, check_target, choose_form
 from colorrt.export.checks import check_parity, check_structure, measure_parity
+from colorrt.export.denormals import lift_scores
 from colorrt.export.graph import OPSET, stamp, trace
 from colorrt.export.memory import check_memory
 from colorrt.export.precision.fp16 import check_precision, to_half
@@ -99,6 +100,9 @@ def export_network(
     say(f"tracing the graph, {form or 'no'} attention")
     with attention_as(network.module, form):
         model = trace(network.module, render_factor)
+    if target == Target.CPU and precision != Precision.FP16:
+        # GPUs compute with denormal numbers as fast as with others, and fuse attention as it was written.
+        lift_scores(model)
     if precision == Precision.FP32:
         _cut(model, target, say)
     say("checking the graph")
