@@ -14,8 +14,8 @@ from onnx import helper, numpy_helper
 from colorrt.export.precision.graph_surgery import name_nodes
 
 LEAST_SCORE = -60.0
-"""Below the largest score of the row: a weight of 9e-27, which FP32 (24 bits) does not see beside one of 1 / tokens, and
-whose products with values and whose quotient by the sum of a row are still above 1e-38."""
+"""Below the largest score of the row: a weight of 9e-27, which FP32 (24 bits) does not see beside one of 1 / tokens.
+Its products with values, and its quotient by the sum of a row, are still above 1e-38."""
 DEPTH, LAST = "scores_depth", "scores_axis"
 ADDED = 3
 """Nodes in front of each `Softmax`."""

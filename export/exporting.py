@@ -98,11 +98,7 @@ def export_network(
     if precision == Precision.FP16 and target == Target.CPU:
         say("FP16 is for GPUs, and slower than FP32 on the CPU; for an engine, add --target tensorrt")
     say(f"tracing the graph, {form or 'no'} attention")
-    with attention_as(network.module, form):
-        model = trace(network.module, render_factor)
-    if target == Target.CPU and precision != Precision.FP16:
-        # GPUs compute with denormal numbers as fast as with others, and fuse attention as it was written.
-        lift_scores(model)
+    model = _trace(network, render_factor, form, target, precision)
     if precision == Precision.FP32:
         _cut(model, target, say)
     say("checking the graph")
@@ -129,6 +125,17 @@ def export_network(
         _cut(model, target, say)
     _write(model, contract, path)
     return Exported(path, contract)
+
+
+def _trace(
+    network: Network, render_factor: int | None, form: AttentionForm | None, target: str, precision: str
+) -> onnx.ModelProto:
+    with attention_as(network.module, form):
+        model = trace(network.module, render_factor)
+    if target == Target.CPU and precision != Precision.FP16:
+        # GPUs compute with denormal numbers as fast as with others, and fuse attention as it was written.
+        lift_scores(model)
+    return model
 
 
 def _write(model: onnx.ModelProto, contract: Contract, path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -12,7 +10,6 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from colorrt.export.denormals import lift_scores
-from colorrt.export.exporting import export_network
 from colorrt.export.precision.parity import answer_of
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.shipped import shipped_artifact
@@ -87,10 +84,3 @@ def test_models_that_ship_are_lifted_and_answer_as_without(precision: str) -> No
     softmax.input[0] = lift.input[0]
     luma = parity_lumas(256)[0][None, None]
     np.testing.assert_array_equal(answer_of(model)(luma), answer_of(plain)(luma))
-
-
-@pytest.mark.parametrize(("target", "lifted"), [("cpu", 1), ("tensorrt", 0)])
-def test_exports_for_cpus_are_lifted(target: str, lifted: int, tmp_path: Path) -> None:
-    made = export_network(None, 4, tmp_path / "lite.onnx", target=target)
-    nodes = onnx.load(made.path).graph.node
-    assert sum(node.op_type == "ReduceMax" for node in nodes) == lifted
