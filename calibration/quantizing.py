@@ -20,9 +20,10 @@ from colorrt.calibration.correction import find_shifts
 from colorrt.calibration.observing import Observed, observe, shapes_of
 from colorrt.calibration.pairs import quantize
 from colorrt.calibration.photographs import Square, check_squares, choose_photographs, read_squares
-from colorrt.calibration.placement import place
+from colorrt.calibration.placement import Placement, place
 from colorrt.calibration.preparing import prepare
 from colorrt.calibration.ranges import PERCENTILE, Method, Range, find_range
+from colorrt.calibration.rounding import MOST_SQUARES, round_layers
 from colorrt.calibration.sensitivity import Layer, give_back, measure_sensitivity
 from colorrt.calibration.values import Values, find_layers
 from colorrt.contract import OUTPUT, Calibration, Parity, SizeParity, Target
@@ -60,12 +61,14 @@ def to_int8(
     target: str = Target.CPU,
     folder: Path | None = None,
     check_with: Path | None = None,
+    finish: Callable[[onnx.ModelProto], object] = lambda _: None,
     say: Say = lambda _: None,
 ) -> Quantized:
     """Make an INT8 graph of an FP32 one, calibrated on the photographs in `folder`, and compare the two.
 
     `sizes`: sides of the squares that it is calibrated and checked with. `target`: what it is to run on. `folder`: None
     takes the photographs that ship, aged. `check_with`: a folder to check with instead of the shipped photographs.
+    `finish` changes a graph in place once it is rounded: what is compared is what is written.
     The first and the last convolution stay FP32, and so do those that the budget asks for. `model` is not changed; the
     same inputs give the same bytes.
 
@@ -84,9 +87,17 @@ def to_int8(
     say(f"measuring ranges on {len(photographs.calibrating) * (1 + photographs.agings)} squares of luma")
     squares = read_squares(photographs, sizes, SEED, say)
     observed = observe(prepared, names, [node.input[0] for node in find_layers(prepared.graph)], squares)
-    shifts = find_shifts(prepared, observed)
+    say(f"rounding weights on {min(observed.photos, MOST_SQUARES)} of them")
+    rounded = round_layers(prepared, read_squares(photographs, sizes, SEED), SEED)
+    shifts = find_shifts(prepared, observed, rounded)
     checks = [square for size in sizes for square in check_squares(photographs, size, check_with)]
-    judge = _Judge(prepared, shifts, target, checks)
+
+    def write(placement: Placement, ranges: Mapping[str, Range]) -> onnx.ModelProto:
+        graph = quantize(prepared, placement, ranges, target, shifts, rounded)
+        finish(graph)
+        return graph
+
+    judge = _Judge(prepared, write, target, checks)
     say(f"comparing INT8 with FP32 on {len(checks)} squares of {len({square.name for square in checks})} photographs")
     method, verdict = _choose_method(judge, observed, ends, say)
     kept = tuple(ends)
@@ -173,11 +184,11 @@ class _Judge:
     def __init__(
         self,
         prepared: onnx.ModelProto,
-        shifts: Mapping[str, NDArray[np.float32]],
+        write: Callable[[Placement, Mapping[str, Range]], onnx.ModelProto],
         target: str,
         squares: Sequence[Square],
     ) -> None:
-        self.prepared, self._shifts, self._target = prepared, shifts, target
+        self.prepared, self._write, self._target = prepared, write, target
         self.ranges: Mapping[str, Range] = {}
         self.squares = list(squares)
         session = open_graph(prepared, "FP32 graph")
@@ -185,8 +196,7 @@ class _Judge:
 
     def make(self, kept: Collection[str]) -> onnx.ModelProto:
         """Make the graph in which the layers `kept` are FP32."""
-        placement = place(self.prepared.graph, self._target, kept)
-        return quantize(self.prepared, placement, self.ranges, self._target, self._shifts)
+        return self._write(place(self.prepared.graph, self._target, kept), self.ranges)
 
     def __call__(self, kept: Collection[str], count: int | None = None) -> Verdict:
         """Judge that graph on all squares, or on `count` of them, of all sizes if there are as many."""

@@ -117,12 +117,9 @@ def export_network(
         model, contract = half.model, replace(contract, precision=Precision.FP16, precision_parity=half.parity)
     elif precision == Precision.INT8:
         sizes = [UNIT * factor for factor in (INT8_FACTORS if render_factor is None else factors)]
-        made = to_int8(model, sizes, target=target, folder=calibrate, check_with=photos, say=say)
+        cut = cut_into_strips if target == Target.CPU else lambda _: 1
+        made = to_int8(model, sizes, target=target, folder=calibrate, check_with=photos, finish=cut, say=say)
         model, contract = made.model, describe_int8(contract, made)
-    if precision == Precision.INT8:
-        # Behind the rounding, which looks for the last convolution. Its figures are those of the graph before: sums
-        # that are fused otherwise differ by less than half a level.
-        _cut(model, target, say)
     _write(model, contract, path)
     return Exported(path, contract)
 
