@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from colorrt.calibration.placement import Placement
-from colorrt.calibration.quantization import Step, round_bias, round_weights, signed_step, unsigned_step
+from colorrt.calibration.quantization import Rounded, Step, round_bias, round_weights, signed_step, unsigned_step
 from colorrt.calibration.ranges import Range
 from colorrt.calibration.values import Values, find_layers
 from colorrt.contract import Target
@@ -23,12 +23,14 @@ def quantize(
     ranges: Mapping[str, Range],
     target: str,
     shifts: Mapping[str, NDArray[np.float32]] | None = None,
+    rounded: Mapping[str, Rounded] | None = None,
 ) -> onnx.ModelProto:
     """Write the pairs of `placement` into a copy of a prepared FP32 graph.
 
     `ranges`: of every value that the placement takes one of. `target`: "cpu" gets unsigned values with zero points and
     INT32 biases, "tensorrt" signed values without zero points and FP32 biases. `shifts`: what is added to the biases
-    of layers (O float32), by their names. The same inputs give the same bytes.
+    of layers (O float32), by their names. `rounded`: their weights; those of others are rounded to the nearest. The
+    same inputs give the same bytes.
     """
     model = onnx.ModelProto()
     model.CopyFrom(prepared)
@@ -40,7 +42,7 @@ def quantize(
     for layer in layers:
         shift = None if shifts is None else shifts.get(layer.name)
         step = steps[layer.input[0]] if target == Target.CPU else None
-        _quantize_weights(graph, layer, step, shift)
+        _quantize_weights(graph, layer, (rounded or {}).get(layer.name), step, shift)
     nodes = {node.name: node for node in graph.node}
     for value, step in steps.items():
         if placement.readers[value]:
@@ -51,13 +53,17 @@ def quantize(
 
 
 def _quantize_weights(
-    graph: onnx.GraphProto, layer: onnx.NodeProto, step: Step | None, shift: NDArray[np.float32] | None
+    graph: onnx.GraphProto,
+    layer: onnx.NodeProto,
+    rounded: Rounded | None,
+    step: Step | None,
+    shift: NDArray[np.float32] | None,
 ) -> None:
     """Round the weights of a layer and, where the `step` of what it reads is given, its bias."""
     values = Values(graph)
     weights = values.array(layer.input[1])
     assert weights is not None
-    integers, scales = round_weights(weights)
+    integers, scales = rounded or round_weights(weights)
     name = layer.name
     layer.input[1] = _add_constant(graph, f"{name}_weight", integers, scales, np.zeros(len(scales), np.int8))
     bias = values.array(layer.input[2]) if len(layer.input) > 2 and layer.input[2] else None

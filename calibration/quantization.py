@@ -17,6 +17,9 @@ WEIGHT_END = 127
 """Weights are -127..127: symmetric, so that zero is exact."""
 BIAS_END = 2**31 - 1
 
+Rounded = tuple[NDArray[np.int8], NDArray[np.float32]]
+"""Weights (O x ...) as integers, -127..127, and their scales (O), so that weights ~ scales x integers."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -38,15 +41,19 @@ def signed_step(found: Range) -> Step:
     return Step(max(float(np.float32(max(-found.low, found.high) / 127)), SMALLEST_SCALE), 0, signed=True)
 
 
-def round_weights(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Round convolution weights (O x ...) to INT8, each output channel with a scale of its own.
-
-    Returns the integers (-127..127) and the scales (O), so that weights ~ scales x integers.
-    """
+def find_scales(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a scale for each output channel (O) of convolution weights (O x ...): the largest is 127."""
     rows = weights.reshape(weights.shape[0], -1).astype(np.float64)
-    scales = (np.abs(rows).max(axis=1) / WEIGHT_END).astype(np.float32)
+    scales: NDArray[np.float32] = (np.abs(rows).max(axis=1) / WEIGHT_END).astype(np.float32)
     # A channel of zeros, or one too small to divide by, is zero whatever the scale.
     scales[scales < SMALLEST_SCALE] = 1.0
+    return scales
+
+
+def round_weights(weights: NDArray[np.float32]) -> Rounded:
+    """Round convolution weights (O x ...) to the nearest of INT8, each output channel with a scale of its own."""
+    scales = find_scales(weights)
+    rows = weights.reshape(weights.shape[0], -1).astype(np.float64)
     integers = np.rint(rows / scales[:, None].astype(np.float64)).clip(-WEIGHT_END, WEIGHT_END).astype(np.int8)
     return integers.reshape(weights.shape), scales
 

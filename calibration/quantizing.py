@@ -15,17 +15,18 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from colorrt.calibration.budget import Verdict, check_budget, describe, excess
+from colorrt.calibration.budget import Verdict, check_budget, describe_verdict
 from colorrt.calibration.correction import find_shifts
 from colorrt.calibration.observing import Observed, observe, shapes_of
 from colorrt.calibration.pairs import quantize
 from colorrt.calibration.photographs import Square, check_squares, choose_photographs, read_squares
-from colorrt.calibration.placement import place
+from colorrt.calibration.placement import Placement, place
 from colorrt.calibration.preparing import prepare
 from colorrt.calibration.ranges import PERCENTILE, Method, Range, find_range
+from colorrt.calibration.rounding import MOST_SQUARES, round_layers
 from colorrt.calibration.sensitivity import Layer, give_back, measure_sensitivity
 from colorrt.calibration.values import Values, find_layers
-from colorrt.contract import OUTPUT, Calibration, Parity, Target
+from colorrt.contract import OUTPUT, Calibration, Parity, SizeParity, Target
 from colorrt.errors import ExportError
 from colorrt.export.precision.fp16 import check_single
 from colorrt.export.precision.graph_surgery import find_tail
@@ -60,12 +61,14 @@ def to_int8(
     target: str = Target.CPU,
     folder: Path | None = None,
     check_with: Path | None = None,
+    finish: Callable[[onnx.ModelProto], object] = lambda _: None,
     say: Say = lambda _: None,
 ) -> Quantized:
     """Make an INT8 graph of an FP32 one, calibrated on the photographs in `folder`, and compare the two.
 
     `sizes`: sides of the squares that it is calibrated and checked with. `target`: what it is to run on. `folder`: None
     takes the photographs that ship, aged. `check_with`: a folder to check with instead of the shipped photographs.
+    `finish` changes a graph in place once it is rounded: what is compared is what is written.
     The first and the last convolution stay FP32, and so do those that the budget asks for. `model` is not changed; the
     same inputs give the same bytes.
 
@@ -84,13 +87,21 @@ def to_int8(
     say(f"measuring ranges on {len(photographs.calibrating) * (1 + photographs.agings)} squares of luma")
     squares = read_squares(photographs, sizes, SEED, say)
     observed = observe(prepared, names, [node.input[0] for node in find_layers(prepared.graph)], squares)
-    shifts = find_shifts(prepared, observed)
+    say(f"rounding weights on {min(observed.photos, MOST_SQUARES)} of them")
+    rounded = round_layers(prepared, read_squares(photographs, sizes, SEED), SEED)
+    shifts = find_shifts(prepared, observed, rounded)
     checks = [square for size in sizes for square in check_squares(photographs, size, check_with)]
-    judge = _Judge(prepared, shifts, target, checks)
+
+    def write(placement: Placement, ranges: Mapping[str, Range]) -> onnx.ModelProto:
+        graph = quantize(prepared, placement, ranges, target, shifts, rounded)
+        finish(graph)
+        return graph
+
+    judge = _Judge(prepared, write, target, checks)
     say(f"comparing INT8 with FP32 on {len(checks)} squares of {len({square.name for square in checks})} photographs")
     method, verdict = _choose_method(judge, observed, ends, say)
     kept = tuple(ends)
-    if not excess(verdict.parity) <= 1:
+    if not verdict.excess <= 1:
         say("looking for the layers that cost most color")
         found = _search(prepared, judge, ends, say)
         if found is not None:
@@ -113,6 +124,7 @@ def to_int8(
             layers=len(layers) - len(names_kept),
             kept=names_kept,
             worst_photo=verdict.worst_photo,
+            sizes=verdict.sizes,
         ),
     )
 
@@ -151,10 +163,10 @@ def _choose_method(judge: _Judge, observed: Observed, ends: Collection[str], say
     for method in METHODS:
         judge.ranges = {name: find_range(histogram, method) for name, histogram in observed.histograms.items()}
         verdict = judge(ends)
-        say(f"ranges by {name_method(method)}: {describe(verdict.parity)}")
-        if best is None or excess(verdict.parity) < excess(best[1].parity):
+        say(f"ranges by {name_method(method)}: {describe_verdict(verdict)}")
+        if best is None or verdict.excess < best[1].excess:
             best = method, verdict
-        if excess(verdict.parity) <= 1:
+        if verdict.excess <= 1:
             break
     assert best is not None
     judge.ranges = {name: find_range(histogram, best[0]) for name, histogram in observed.histograms.items()}
@@ -172,11 +184,11 @@ class _Judge:
     def __init__(
         self,
         prepared: onnx.ModelProto,
-        shifts: Mapping[str, NDArray[np.float32]],
+        write: Callable[[Placement, Mapping[str, Range]], onnx.ModelProto],
         target: str,
         squares: Sequence[Square],
     ) -> None:
-        self.prepared, self._shifts, self._target = prepared, shifts, target
+        self.prepared, self._write, self._target = prepared, write, target
         self.ranges: Mapping[str, Range] = {}
         self.squares = list(squares)
         session = open_graph(prepared, "FP32 graph")
@@ -184,22 +196,26 @@ class _Judge:
 
     def make(self, kept: Collection[str]) -> onnx.ModelProto:
         """Make the graph in which the layers `kept` are FP32."""
-        placement = place(self.prepared.graph, self._target, kept)
-        return quantize(self.prepared, placement, self.ranges, self._target, self._shifts)
+        return self._write(place(self.prepared.graph, self._target, kept), self.ranges)
 
     def __call__(self, kept: Collection[str], count: int | None = None) -> Verdict:
-        """Judge that graph on all squares, or on the first `count`."""
+        """Judge that graph on all squares, or on `count` of them, of all sizes if there are as many."""
         session = open_graph(self.make(kept), "INT8 graph")
-        comparison = Comparison()
+        together = Comparison()
+        alone: dict[int, Comparison] = {}
         means: dict[str, float] = {}
-        for square, wanted in zip(self.squares[:count], self._wanted[:count], strict=True):
+        total = len(self.squares)
+        for index in range(total) if count is None else (turn * total // count for turn in range(count)):
+            square, wanted = self.squares[index], np.asarray(self._wanted[index], np.float32)
             (found,) = run_graph(session, square.luma[None, None], [OUTPUT], "INT8 graph")
-            mean = comparison.add(np.asarray(found, np.float32), np.asarray(wanted, np.float32))
+            for comparison in (together, alone.setdefault(square.luma.shape[1], Comparison())):
+                mean = comparison.add(np.asarray(found, np.float32), wanted)
             means[square.name] = max(mean, means.get(square.name, 0.0))
-        parity = comparison.parity()
+        parity = together.parity()
         check_finite(parity, "INT8 graph")
         worst = max(means, key=lambda name: means[name])
-        return Verdict(parity, worst, means[worst])
+        sizes = tuple(SizeParity(size, comparison.parity()) for size, comparison in alone.items())
+        return Verdict(parity, sizes, worst, means[worst])
 
 
 def _search(
@@ -209,7 +225,7 @@ def _search(
     layers = [layer for layer in layer_products(prepared, judge.squares[0].luma) if layer.name not in ends]
     ranked = measure_sensitivity(layers, lambda kept: judge({*kept, *ends}, JUDGING))
     for one in ranked[:3]:
-        say(f"{one.layer.name}: alone in INT8, chroma differs by {describe(one.parity)}")
+        say(f"{one.layer.name}: alone in INT8, chroma differs by {describe_verdict(one.verdict)}")
     found = give_back(ranked, judge, ends, MOST_GIVEN_BACK * sum(layer.products for layer in layers))
     if found is not None:
         given = len(found[0]) - len(ends)

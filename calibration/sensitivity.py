@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from colorrt.calibration.budget import Verdict, excess
-from colorrt.contract import Parity
+from colorrt.calibration.budget import Verdict
 
 Judge = Callable[[Collection[str]], Verdict]
 """Judges the graph whose convolutions of these names stay FP32."""
@@ -25,18 +24,18 @@ class Sensitivity:
     """What a layer does to chroma when it alone is INT8."""
 
     layer: Layer
-    parity: Parity
+    verdict: Verdict
 
     @property
     def price(self) -> float:
         """How much of the budget it uses for each product that runs in INT8."""
-        return excess(self.parity) / self.layer.products
+        return self.verdict.excess / self.layer.products
 
 
 def measure_sensitivity(layers: Sequence[Layer], judge: Judge) -> list[Sensitivity]:
     """Judge each of `layers` with all the others in FP32. Returns them with the dearest first."""
     names = {layer.name for layer in layers}
-    found = [Sensitivity(layer, judge(names - {layer.name}).parity) for layer in layers]
+    found = [Sensitivity(layer, judge(names - {layer.name})) for layer in layers]
     return sorted(found, key=lambda one: (-one.price, one.layer.name))
 
 
@@ -64,7 +63,7 @@ def give_back(
     while holds is None and fails < limit:
         count = min(count, limit)
         found = judge(names(count))
-        if excess(found.parity) <= 1:
+        if found.excess <= 1:
             holds, verdict = count, found
         else:
             fails, count = count, 2 * count
@@ -73,7 +72,7 @@ def give_back(
     while holds - fails > 1:
         middle = (holds + fails) // 2
         found = judge(names(middle))
-        if excess(found.parity) <= 1:
+        if found.excess <= 1:
             holds, verdict = middle, found
         else:
             fails = middle

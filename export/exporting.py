@@ -18,6 +18,7 @@ from colorrt.contract import UNIT, AttentionForm, Contract, Parity, Precision, T
 from colorrt.errors import ExportError, UsageError
 from colorrt.export.attention import attention_as, check_target, choose_form
 from colorrt.export.checks import check_parity, check_structure, measure_parity
+from colorrt.export.denormals import lift_scores
 from colorrt.export.graph import OPSET, stamp, trace
 from colorrt.export.memory import check_memory
 from colorrt.export.precision.fp16 import check_precision, to_half
@@ -97,8 +98,7 @@ def export_network(
     if precision == Precision.FP16 and target == Target.CPU:
         say("FP16 is for GPUs, and slower than FP32 on the CPU; for an engine, add --target tensorrt")
     say(f"tracing the graph, {form or 'no'} attention")
-    with attention_as(network.module, form):
-        model = trace(network.module, render_factor)
+    model = _trace(network, render_factor, form, target, precision)
     if precision == Precision.FP32:
         _cut(model, target, say)
     say("checking the graph")
@@ -117,14 +117,22 @@ def export_network(
         model, contract = half.model, replace(contract, precision=Precision.FP16, precision_parity=half.parity)
     elif precision == Precision.INT8:
         sizes = [UNIT * factor for factor in (INT8_FACTORS if render_factor is None else factors)]
-        made = to_int8(model, sizes, target=target, folder=calibrate, check_with=photos, say=say)
+        cut = cut_into_strips if target == Target.CPU else lambda _: 1
+        made = to_int8(model, sizes, target=target, folder=calibrate, check_with=photos, finish=cut, say=say)
         model, contract = made.model, describe_int8(contract, made)
-    if precision == Precision.INT8:
-        # Behind the rounding, which looks for the last convolution. Its figures are those of the graph before: sums
-        # that are fused otherwise differ by less than half a level.
-        _cut(model, target, say)
     _write(model, contract, path)
     return Exported(path, contract)
+
+
+def _trace(
+    network: Network, render_factor: int | None, form: AttentionForm | None, target: str, precision: str
+) -> onnx.ModelProto:
+    with attention_as(network.module, form):
+        model = trace(network.module, render_factor)
+    if target == Target.CPU and precision != Precision.FP16:
+        # GPUs compute with denormal numbers as fast as with others, and fuse attention as it was written.
+        lift_scores(model)
+    return model
 
 
 def _write(model: onnx.ModelProto, contract: Contract, path: Path) -> None:

@@ -127,6 +127,15 @@ class Parity:
 
 
 @dataclass(frozen=True)
+class SizeParity:
+    """Parity on squares of one size: an INT8 graph reaches other values at other sizes."""
+
+    size: int
+    """Side of the squares in pixels."""
+    parity: Parity
+
+
+@dataclass(frozen=True)
 class Calibration:
     """How an INT8 graph was made."""
 
@@ -144,6 +153,8 @@ class Calibration:
     """Names of those in FP32."""
     worst_photo: str
     """The photograph with the largest mean difference from FP32, among those of the parity."""
+    sizes: tuple[SizeParity, ...] = ()
+    """The parity with FP32 at each size by itself; files of older versions do not tell."""
 
 
 @dataclass(frozen=True)
@@ -302,7 +313,17 @@ def _calibration(table: Any) -> Calibration | None:
     values = _fields(table, _CALIBRATION_KINDS)
     if not all(isinstance(name, str) for name in values["kept"]):
         raise _damaged(f"kept is {_brief(values['kept'])}")
-    return Calibration(**{**values, "kept": tuple(values["kept"])})
+    sizes = table.get("sizes", [])
+    if not isinstance(sizes, list):
+        raise _damaged(f"sizes is {_brief(sizes)}")
+    return Calibration(**{**values, "kept": tuple(values["kept"])}, sizes=tuple(map(_size_parity, sizes)))
+
+
+def _size_parity(table: Any) -> SizeParity:
+    parity = _parity("sizes", table.get("parity")) if isinstance(table, dict) else None
+    if parity is None:
+        raise _damaged(f"sizes holds {_brief(table)}")
+    return SizeParity(**_fields(table, {"size": (int,)}), parity=parity)
 
 
 def _engine(table: Any) -> Engine | None:

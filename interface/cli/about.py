@@ -81,6 +81,7 @@ def _calibration_rows(found: Calibration | None) -> list[tuple[str, str]]:
         ("layers in INT8", str(found.layers)),
         ("layers in FP32", ", ".join(found.kept) or "none"),
         ("farthest from FP32", found.worst_photo),
+        *((f"at {one.size} x {one.size}", _parity(one.parity)) for one in found.sizes if len(found.sizes) > 1),
     ]
 
 

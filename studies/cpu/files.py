@@ -17,6 +17,7 @@ from colorrt.calibration.quantizing import find_ends
 from colorrt.calibration.ranges import Method, find_range
 from colorrt.contract import UNIT, AttentionForm, Parity, Precision, Target
 from colorrt.export.attention import attention_as
+from colorrt.export.denormals import lift_scores
 from colorrt.export.exporting import describe
 from colorrt.export.graph import stamp, trace
 from colorrt.models.registry import load_network
@@ -62,6 +63,7 @@ def make_files(network: str, render_factor: int, folder: Path, say: Callable[[st
         form = None if loaded.family.attention_stride is None else AttentionForm.TILED
         with attention_as(loaded.module, form):
             model = trace(loaded.module, render_factor)
+        lift_scores(model)
         contract = describe(loaded, render_factor, form, UNMEASURED)
         stamp(model, contract)
         single.write_bytes(model.SerializeToString())

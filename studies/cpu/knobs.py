@@ -46,6 +46,13 @@ def _not_prepacked(options: ort.SessionOptions, _: int) -> None:
     options.add_session_config_entry("session.disable_prepacking", "1")
 
 
+def _bound_to_cores(options: ort.SessionOptions, _: int) -> None:
+    # The calling thread is the first and is bound to none; ONNX Runtime counts processors from 1.
+    helpers = range(2, options.intra_op_num_threads + 1)
+    if helpers:
+        options.add_session_config_entry("session.intra_op_thread_affinities", ";".join(map(str, helpers)))
+
+
 def _as_opened(_: ort.SessionOptions, __: int) -> None:
     """What `colorrt run` takes."""
 
@@ -53,6 +60,7 @@ def _as_opened(_: ort.SessionOptions, __: int) -> None:
 CHANGES: dict[str, Change] = {
     "as colorrt opens it": _as_opened,
     "threads that spin": _spin,
+    "threads bound to cores": _bound_to_cores,
     "no arena": _no_arena,
     "no memory pattern": _no_pattern,
     "static shapes": _static,

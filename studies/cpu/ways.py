@@ -6,7 +6,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,11 +26,13 @@ from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.sessions.opening import open_session
 from colorrt.runtime.sessions.session import SessionOptions
+from studies.cpu.by_nncf import open_by_nncf
 from studies.cpu.files import CpuFiles, make_files
 from studies.cpu.knobs import open_knobs
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 BASE = "ONNX Runtime FP32"
+BY_NNCF = "OpenVINO INT8 by NNCF"
 SLOW_SECONDS = 0.5
 """From here on, a run is long enough for the threads of the one before to fall asleep."""
 
@@ -141,7 +143,7 @@ def measure_part(plan: CpuPlan, files: CpuFiles, factor: int, threads: int) -> C
             if plan.knobs:
                 runs = stack.enter_context(open_knobs(files, factor, threads))
             else:
-                runs, left_out = stack.enter_context(open_ways(files, threads, compiled=plan.compiled))
+                runs, left_out = stack.enter_context(open_ways(files, threads, lumas, compiled=plan.compiled))
             base = next(iter(runs))
             started = time.perf_counter()
             truth = [runs[base](luma) for luma in lumas[: 1 if files.made_up else None]]
@@ -166,8 +168,10 @@ def _row(name: str, times: list[float], ratio: float, parity: Parity, *, told: b
 
 
 @contextmanager
-def open_ways(files: CpuFiles, threads: int, *, compiled: bool) -> Iterator[tuple[dict[str, Run], list[str]]]:
-    """Open all that run here, ONNX Runtime in FP32 first; with it, why others do not."""
+def open_ways(
+    files: CpuFiles, threads: int, lumas: Sequence[NDArray[np.float32]], *, compiled: bool
+) -> Iterator[tuple[dict[str, Run], list[str]]]:
+    """Open all that run here, ONNX Runtime in FP32 first; with it, why others do not. `lumas`: for NNCF to round on."""
     ways: dict[str, tuple[Path, str, bool]] = {
         BASE: (files.single, Device.CPU, False),
         "ONNX Runtime INT8": (files.int8, Device.CPU, False),
@@ -189,6 +193,10 @@ def open_ways(files: CpuFiles, threads: int, *, compiled: bool) -> Iterator[tupl
                 left_out.append(f"{name}: this CPU has no instructions for it")
                 continue
             runs[name] = session.run
+        try:
+            runs[BY_NNCF] = open_by_nncf(files.single, lumas, threads)
+        except BackendError as error:
+            left_out.append(f"{BY_NNCF}: {error}")
         runs["PyTorch eager"] = _on_torch(files.module)
         if compiled:
             try:

@@ -16,16 +16,16 @@ from colorrt.calibration import quantizing
 from colorrt.calibration.budget import Verdict, check_budget, excess
 from colorrt.calibration.correction import find_shift
 from colorrt.calibration.observing import observe
-from colorrt.calibration.photographs import choose_photographs, read_squares
+from colorrt.calibration.photographs import check_squares, choose_photographs, read_squares
 from colorrt.calibration.placement import place
 from colorrt.calibration.preparing import prepare
 from colorrt.calibration.quantization import round_weights, widen
 from colorrt.calibration.quantizing import to_int8
 from colorrt.calibration.sensitivity import Layer, give_back, measure_sensitivity
 from colorrt.calibration.values import find_layers
-from colorrt.contract import Parity
+from colorrt.contract import Parity, SizeParity
 from colorrt.errors import ExportError, UsageError
-from colorrt.export.precision.parity import answer_of
+from colorrt.export.precision.parity import answer_of, compare
 from colorrt.photos.shipped import parity_lumas
 
 NODES = (
@@ -166,11 +166,26 @@ def test_quantized_graph_is_refused(model: onnx.ModelProto) -> None:
 )
 def test_budget_refuses_and_names_the_worst_photograph(parity: Parity, over: bool) -> None:
     assert (excess(parity) > 1) is over
+    # What is well at all sizes together may be too much at one.
+    well = Parity(4, 0.1, 1.0, 1.0, 1.0)
+    verdict = Verdict(well, (SizeParity(256, well), SizeParity(384, parity)), "coffee.jpg", 0.9)
     if over:
-        with pytest.raises(ExportError, match=r"most on coffee\.jpg .*nothing was written.*--calibrate"):
-            check_budget(Verdict(parity, "coffee.jpg", 0.9))
+        with pytest.raises(ExportError, match=r"at 384 x 384 .*most on coffee\.jpg .*nothing was written.*--calibrate"):
+            check_budget(verdict)
     else:
-        check_budget(Verdict(parity, "coffee.jpg", 0.9))
+        check_budget(verdict)
+
+
+def test_each_size_is_judged_by_itself(model: onnx.ModelProto) -> None:
+    made = to_int8(model, [32, 48])
+    found = {one.size: one.parity for one in made.calibration.sizes}
+    for size, parity in found.items():
+        answer, truth = answer_of(made.model), answer_of(model)
+        wanted = compare(answer, truth, [square.luma for square in check_squares(choose_photographs(None), size)])
+        assert (parity.photos, parity.gain) == (wanted.photos, pytest.approx(wanted.gain, rel=1e-6))
+        assert parity.mean == pytest.approx(wanted.mean, rel=1e-6)
+    assert list(found) == [32, 48]
+    assert made.parity.photos == sum(parity.photos for parity in found.values())
 
 
 def test_network_beyond_the_budget_is_refused(model: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +203,8 @@ def test_dearest_layers_are_given_back_and_no_more_than_needed() -> None:
     def judge(kept: object) -> Verdict:
         assert isinstance(kept, (set, tuple))
         mean = sum(error for name, error in errors.items() if name not in kept)
-        return Verdict(Parity(1, mean, mean, mean, 1.0), "photo", mean)
+        parity = Parity(1, mean, mean, mean, 1.0)
+        return Verdict(parity, (SizeParity(16, parity),), "photo", mean)
 
     ranked = measure_sensitivity(layers, judge)
     assert [one.layer.name for one in ranked] == ["b", "d", "a", "c"]
@@ -208,7 +224,7 @@ def test_bias_takes_back_what_rounding_adds_on_average(groups: int) -> None:
     for output in range(4):
         first = (output // (4 // groups)) * (6 // groups)
         wanted.append(-sum(lost[output, place].sum() * means[first + place] for place in range(6 // groups)))
-    np.testing.assert_allclose(find_shift(weights, means), wanted, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(find_shift(weights, round_weights(weights), means), wanted, rtol=1e-4, atol=1e-6)
 
 
 def photos(folder: Path, levels: Callable[[int], np.ndarray], count: int) -> Path:

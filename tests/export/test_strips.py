@@ -12,9 +12,10 @@ from onnx import shape_inference
 from torch import nn
 from torch.nn import functional as F
 
+from colorrt.calibration.photographs import check_squares, choose_photographs
 from colorrt.calibration.quantizing import to_int8
 from colorrt.export.graph import trace
-from colorrt.export.precision.parity import answer_of
+from colorrt.export.precision.parity import answer_of, compare
 from colorrt.export.strips import cut_into_strips
 from colorrt.models.layers import blur
 
@@ -82,6 +83,15 @@ def test_integers_stay_integers_in_strips() -> None:
     producers = {node.output[0]: node for node in cut.graph.node}
     reads = [producers.get(name) for node in cut.graph.node if node.op_type == "Add" for name in node.input]
     assert all(node is None or node.op_type != "Slice" for node in reads)
+
+
+def test_figures_of_int8_are_those_of_its_strips() -> None:
+    single = decoder(8)
+    made = to_int8(single, [128], finish=lambda graph: cut_into_strips(graph, 1 << 17))
+    assert any("_strip" in node.name for node in made.model.graph.node)
+    lumas = [square.luma for square in check_squares(choose_photographs(None), 128)]
+    found = compare(answer_of(made.model), answer_of(single), lumas)
+    assert (found.mean, found.worst) == pytest.approx((made.parity.mean, made.parity.worst), rel=1e-6)
 
 
 def test_small_and_free_graphs_are_left_alone() -> None:
