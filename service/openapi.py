@@ -79,7 +79,10 @@ def _colorize(models: Sequence[str]) -> dict[str, Any]:
             {"type": "integer", "minimum": 1, "maximum": HIGHEST_RENDER_FACTOR},
             "Side of the square / 16.",
         ),
-        "saturation": ({"type": "number", "minimum": 0, "maximum": HIGHEST_SATURATION}, "1 is the network's guess."),
+        "saturation": (
+            {"type": "number", "minimum": 0, "maximum": HIGHEST_SATURATION},
+            "1 is the network's guess; more spreads colors around their mean.",
+        ),
         "upsample": ({"enum": [str(one) for one in Upsampling]}, "guided follows the edges of the picture."),
         "quality": (
             {"type": "integer", "minimum": 1, "maximum": 100},

@@ -55,7 +55,8 @@ ThreadsOption = Annotated[
 SaturationOption = Annotated[
     float | None,
     typer.Option(
-        help="Factor on the predicted color: 0 is gray, 1 is what the network predicts; up to 10.",
+        help="Factor on the predicted color: 0 is gray, 1 is what the network predicts, more (up to 10) spreads colors "
+        "apart around their mean.",
         metavar="X",
         show_default="the model's own",
         rich_help_panel=COLOR,
