@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from colorrt.contract import Contract
+from colorrt.contract import NOT_YET_RUN, Contract, Engine
 from colorrt.errors import ArtifactError, UsageError
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.triton import make_config, write_repository
@@ -55,6 +56,32 @@ def parsed(text: str) -> Any:
     config = message_factory.GetMessageClass(pool.FindMessageTypeByName("inference.Config"))()
     text_format.Parse(text, config)
     return config
+
+
+def test_tritons_own_schema_takes_every_field(tiny_onnx: Path, tmp_path: Path) -> None:
+    client = pytest.importorskip("tritonclient", reason="no tritonclient: pip install tritonclient")
+    text_format = pytest.importorskip("google.protobuf.text_format")
+    # By its path: the package around it imports grpc, which the messages do without.
+    path = Path(client.__path__[0]) / "grpc" / "model_config_pb2.py"
+    spec = importlib.util.spec_from_file_location("tritons_model_config", path)
+    assert spec is not None
+    assert spec.loader is not None
+    messages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(messages)
+    place = write_repository(tiny_onnx, tmp_path)
+    config = text_format.Parse((place / "config.pbtxt").read_text(), messages.ModelConfig())
+    assert (config.name, config.platform, config.max_batch_size) == ("tiny", "onnxruntime_onnx", 8)
+    for tensors, name, channels in ((config.input, "luma", 1), (config.output, "chroma", 2)):
+        assert [(one.name, one.data_type, list(one.dims)) for one in tensors] == [
+            (name, messages.DataType.Value("TYPE_FP32"), [channels, -1, -1])
+        ]
+    assert config.dynamic_batching.max_queue_delay_microseconds == 5000
+    (group,) = config.instance_group
+    assert (group.count, group.kind) == (1, messages.ModelInstanceGroup.Kind.Value("KIND_AUTO"))
+    assert config.version_policy.latest.num_versions == 1
+    assert config.parameters["colorrt"].string_value == read_artifact(tiny_onnx).contract.to_json()
+    engine = Engine("tensorrt", "10.3", ("8.6",), None, NOT_YET_RUN, 4)
+    text_format.Parse(make_config("x", replace(PLAIN, engine=engine)), messages.ModelConfig())
 
 
 def test_the_repository_has_what_triton_looks_for(tiny_onnx: Path, tmp_path: Path) -> None:
