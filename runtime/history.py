@@ -50,8 +50,15 @@ class Journals:
         with self._lock:
             return self._moves.setdefault(job.folder, Moves(job.folder))
 
+    def renew(self) -> None:
+        """Learn what other runs have entered since, and what those that were killed could not. Raises UsageError."""
+        with self._lock:
+            for journal in self._open.values():
+                journal.refresh()
+                recover_rows(journal)
+
     def close(self) -> None:
-        """Bring all rows to the disk."""
+        """Bring all rows to the disk; more may be entered after that."""
         for journal in self._open.values():
             journal.close()
         for moves in self._moves.values():

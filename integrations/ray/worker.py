@@ -37,6 +37,7 @@ class Worker:
 
     def __init__(self, choice: Choice) -> None:
         self._choice = choice
+        self._journals = Journals()
         self._colorizer = Colorizer(
             choice.engine,
             render_factor=choice.render_factor,
@@ -48,17 +49,18 @@ class Worker:
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Color the jobs of some groups, in order. Returns columns, a row for each job; raises for no picture."""
         jobs = [_job(table) for group in batch["group"] for table in json.loads(group)]
-        journals = Journals()
-        with closing(journals):
-            results = color_jobs(self._colorizer, jobs, self._choice.settings, journals)
-            rows = [self._row(result, journals) for result in results]
+        # Read once, and not for each batch: it may have millions of rows.
+        self._journals.renew()
+        with closing(self._journals):
+            results = color_jobs(self._colorizer, jobs, self._choice.settings, self._journals)
+            rows = [self._row(result) for result in results]
         return {name: [row[name] for row in rows] for name in COLUMNS}
 
-    def _row(self, result: Result, journals: Journals) -> dict[str, Any]:
+    def _row(self, result: Result) -> dict[str, Any]:
         outcome, row = result.outcome, result.row
         if result.skip is Skip.DONE:
             # Made by an actor of this run that was killed, and by no run before.
-            row = journals.of(result.job).made(result.job.target)
+            row = self._journals.of(result.job).made(result.job.target)
             if row is not None and datetime.fromisoformat(row.at) >= datetime.fromisoformat(self._choice.began):
                 outcome = Outcome.DONE
         return {
