@@ -50,7 +50,7 @@ def study_cluster(pictures: int, kills: int, workers: int = 2) -> dict[str, Any]
             "--threads",
             workers,
         ]
-        done = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True)  # noqa: S603  (words of our own)
+        done = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True)  # noqa: S603 (words of our own)
         if done.returncode:
             raise ColorrtError(f"colorrt run failed: {done.stderr.strip().splitlines()[-1]}")
         run_wall = time.perf_counter() - began

@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("obstore", reason="the extra 'remote' is not installed")
 moto = pytest.importorskip("moto.server", reason="the extra 'cluster' is not installed: no S3 server to test against")
 
-import obstore  # noqa: E402  (only where it is there)
-from obstore.store import from_url  # noqa: E402  (only where it is there)
+import obstore  # noqa: E402 (only where it is there)
+from obstore.store import from_url  # noqa: E402 (only where it is there)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
