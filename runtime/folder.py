@@ -19,7 +19,7 @@ from colorrt.errors import PictureError, UsageError
 from colorrt.runtime.colorizer import Colorizer
 from colorrt.runtime.hints import Hints
 from colorrt.runtime.history import History, Journals, Skip
-from colorrt.runtime.jobs import Job, Names, exists
+from colorrt.runtime.jobs import Job, Names
 from colorrt.runtime.journal import Identity, Making, Row
 from colorrt.runtime.marking import mark_of
 from colorrt.runtime.notes import Note, note_first_frame, note_of_before, note_pages_in_color, note_unmarked
@@ -144,7 +144,7 @@ class SkippedError(Exception):
 
 def check_target(job: Job, history: History, *, overwrite: bool) -> None:
     """Raise SkippedError where a result is there that stays."""
-    skip = history.why_skip(job) if not overwrite and exists(job.target) else None
+    skip = history.why_skip(job) if not overwrite and history.has_result(job) else None
     if skip is not None:
         raise SkippedError(skip, job.target)
 

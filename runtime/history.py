@@ -6,10 +6,11 @@ import enum
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from colorrt.runtime.jobs import Job, results_of
+from colorrt.runtime.jobs import Job, exists, results_of
 from colorrt.runtime.journal import DONE, Identity, Journal, Making, Row, identify, is_same
 from colorrt.runtime.moves import Moves, recover_rows
 
@@ -24,6 +25,7 @@ class Skip(enum.Enum):
     OTHER_SETTINGS = "made with other settings (--overwrite makes them anew)"
     CHANGED = "changed since colorrt made them (--overwrite makes them anew)"
     IN_COLOR = "in color already (--recolor colors them)"
+    MEANWHILE = "made by another run meanwhile"
     FOREIGN = "there already and in no journal (--overwrite makes them anew)"
 
 
@@ -48,8 +50,15 @@ class Journals:
         with self._lock:
             return self._moves.setdefault(job.folder, Moves(job.folder))
 
+    def renew(self) -> None:
+        """Learn what other runs have entered since, and what those that were killed could not. Raises UsageError."""
+        with self._lock:
+            for journal in self._open.values():
+                journal.refresh()
+                recover_rows(journal)
+
     def close(self) -> None:
-        """Bring all rows to the disk."""
+        """Bring all rows to the disk; more may be entered after that."""
         for journal in self._open.values():
             journal.close()
         for moves in self._moves.values():
@@ -65,13 +74,22 @@ class History:
         self._making = making
         self._announced: dict[Path, Identity] = {}
 
+    def has_result(self, job: Job) -> bool:
+        """Whether something is there already that has the name of the result."""
+        return exists(job.target)
+
+    def knows_source(self, job: Job) -> bool:
+        """Whether a result stands of what the source is at its store, which then need not be fetched."""
+        row = self._row(job)
+        return row is not None and row.source_was is not None and _is_unchanged(job, row.source_was)
+
     def is_taken(self, job: Job) -> bool:
         """Whether the target holds the result of another source."""
         row = self._row(job)
-        if row is None or row.source == _absolute(job.source) or not job.target.is_file():
+        if row is None or row.source == job.known_as or not self.has_result(job):
             return False
         # An archive that was moved is the same archive.
-        return row.source_was is None or not is_same(job.source, row.source_was)
+        return row.source_was is None or not _is_source(job, row.source_was)
 
     def why_skip(self, job: Job) -> Skip | None:
         """Return why the result that is there stays; None: it is made anew, for its source was replaced, or pages that
@@ -89,7 +107,7 @@ class History:
             return Skip.FOREIGN
         if not is_same(job.target, row.target_was):
             return Skip.CHANGED
-        if not is_same(job.source, row.source_was):
+        if not _is_source(job, row.source_was):
             return None
         if row.kept and self._recolor:
             return None
@@ -101,11 +119,11 @@ class History:
         if self._recolor:
             return False
         row = None if self._journals is None else self._journals.of(job).left(job.target)
-        if row is None or row.source_was is None or row.making is None or row.source != _absolute(job.source):
+        if row is None or row.source_was is None or row.making is None or row.source != job.known_as:
             return False
         # Of a film, a part may be in color that another is not.
         now = (self._making.version, self._making.film)
-        return (row.making.version, row.making.film) == now and is_same(job.source, row.source_was)
+        return (row.making.version, row.making.film) == now and _is_source(job, row.source_was)
 
     def of_before(self, job: Job) -> Path | None:
         """Return the result that was made of what the source was before it was replaced, None where none stands."""
@@ -113,9 +131,9 @@ class History:
             return None
         for target in results_of(job.target):
             row = self._journals.of(job).made(target)
-            if row is None or row.source != _absolute(job.source) or row.source_was is None:
+            if row is None or row.source != job.known_as or row.source_was is None:
                 continue
-            if not is_same(job.source, row.source_was) and _describes(row, target):
+            if not _is_source(job, row.source_was) and _describes(row, target):
                 return target
         return None
 
@@ -124,7 +142,8 @@ class History:
         if self._journals is None:
             return None
         with suppress(OSError):
-            return identify(job.source, digest=True)
+            found = identify(job.source, digest=True)
+            return found if job.origin is None else replace(found, tag=job.origin.tag)
         return None
 
     def announce(self, job: Job, part: Path, seconds: float, source: Identity | None, kept: int = 0) -> None:
@@ -166,7 +185,7 @@ class History:
         kept: int,
     ) -> Row:
         return Row(
-            _absolute(job.source),
+            job.known_as,
             job.name,
             outcome,
             reason,
@@ -182,6 +201,15 @@ class History:
         return None if self._journals is None else self._journals.of(job).made(job.target)
 
 
+def _is_source(job: Job, was: Identity) -> bool:
+    return _is_unchanged(job, was) or is_same(job.source, was)
+
+
+def _is_unchanged(job: Job, was: Identity) -> bool:
+    """Whether the object that the source is a copy of is what it was."""
+    return job.origin is not None and bool(was.tag) and (job.origin.size, job.origin.tag) == (was.size, was.tag)
+
+
 def _describes(row: Row | None, target: Path) -> bool:
     return row is not None and row.target_was is not None and is_same(target, row.target_was)
 
@@ -191,7 +219,3 @@ def _is_new(path: Path) -> bool:
         return abs(time.time() - path.stat().st_mtime) < _NEW
     except OSError:
         return False
-
-
-def _absolute(path: Path) -> str:
-    return str(path.absolute())

@@ -21,17 +21,33 @@ MARK = "-color"
 """What the names of outputs end in when no output was named."""
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """An object of a store that a job's source is a copy of. `tag`: its ETag, which changes with its content."""
+
+    address: str
+    size: int
+    tag: str
+
+
 @dataclass(frozen=True)
 class Job:
     """One picture or film to color. `problem`: why it cannot be, when that is known before it is opened.
 
-    `root`: the folder of the results that its journal lies in; None: the folder of its target.
+    `root`: the folder of the results that its journal lies in; None: the folder of its target. `origin`: where the
+    source is fetched from, before it is read; None: it is a file of its own.
     """
 
     source: Path
     target: Path
     problem: str | None = None
     root: Path | None = None
+    origin: Origin | None = None
+
+    @property
+    def known_as(self) -> str:
+        """What the source is known as in journals: its address, or its absolute path."""
+        return str(self.source.absolute()) if self.origin is None else self.origin.address
 
     @property
     def folder(self) -> Path:

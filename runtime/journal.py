@@ -61,11 +61,13 @@ class Making:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a file was. `mtime`: in nanoseconds. `sha256`: "" where it was not read."""
+    """What a file was. `mtime`: in nanoseconds. `sha256`: "" where it was not read. `tag`: the ETag of an object of a
+    store, "" of a file."""
 
     size: int
     mtime: int
     sha256: str = ""
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,12 @@ class Row:
 
     def to_json(self) -> str:
         """Return the row as one line of ASCII, without its line break."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        table = asdict(self)
+        for was in (table["source_was"], table["target_was"]):
+            # Of files, of which there may be a million rows.
+            if was is not None and not was["tag"]:
+                del was["tag"]
+        return json.dumps(table, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, line: str) -> Row:

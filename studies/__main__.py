@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from colorrt.errors import ColorrtError
-from studies.commands import color, networks, pictures, serving
+from studies.commands import clusters, color, networks, pictures, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,7 @@ def main() -> int:
         ("oracle", networks.add_oracle, networks.run_oracle),
         ("hints", color.add_hints, color.run_hints),
         ("load", serving.add_load, serving.run_load),
+        ("cluster", clusters.add_cluster, clusters.run_cluster),
     ):
         add(commands)
         run[name] = call

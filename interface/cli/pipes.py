@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 from colorrt.errors import PictureError, UsageError
 
 if TYPE_CHECKING:
-    from colorrt.runtime.folder import Result
+    from colorrt.runtime.colorizer import Colorizer
+    from colorrt.runtime.folder import Result, Settings
+    from colorrt.runtime.history import Journals
     from colorrt.runtime.jobs import Job
 
 PIPE = "-"
@@ -35,6 +37,15 @@ class Pipe:
     job: Job
     source: Path | None
     target: Path | None
+
+    def color(
+        self, colorizer: Colorizer, pictures: Sequence[Job], settings: Settings, journals: Journals
+    ) -> Iterator[Result]:
+        """Color the picture and pass it on. What came through a pipe has no name that a journal could keep."""
+        from colorrt.runtime.folder import color_jobs
+
+        for result in color_jobs(colorizer, pictures, settings):
+            yield self.tell(self.pass_on(result))
 
     def tell(self, result: Result) -> Result:
         """Return the result with the names that people know."""

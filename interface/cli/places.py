@@ -19,7 +19,11 @@ def output_of(output: str | None) -> Path | None:
     # Path would take it for the working folder.
     if output == "":
         raise UsageError("-o is empty; check the variable or the quotes that it came from")
-    return None if output is None else Path(output)
+    if output is None:
+        return None
+    from colorrt.runtime.remote.address import Address, is_address
+
+    return Address(output) if is_address(output) else Path(output)
 
 
 def check_files(files: dict[str, Path | None], jobs: Sequence[Job], folder: Path | None) -> None:
@@ -49,9 +53,10 @@ def _check_no_result(path: Path | None, jobs: Sequence[Job]) -> None:
 def make_output(output: Path | None, jobs: Sequence[Job]) -> None:
     """Make the output folder. Raises UsageError when nothing can be written there."""
     from colorrt.runtime.folder import make_folder
+    from colorrt.runtime.remote.address import Address
 
     targets = [job.target for job in jobs if job.problem is None]
-    if output is None or not targets:
+    if output is None or not targets or isinstance(output, Address):
         return
     folder = output.parent if targets == [output] else output
     try:

@@ -23,11 +23,13 @@ from colorrt.cli.options import (
     UpsampleOption,
 )
 from colorrt.cli.outcome import Report, count_outcomes, summarize
-from colorrt.cli.pipes import PIPE, Pipe, check_pipes, is_piped, open_pipe
+from colorrt.cli.pipes import PIPE, Pipe
 from colorrt.cli.places import check_files, make_output, output_of
 from colorrt.cli.progress import Progress
+from colorrt.cli.remote import Remote
 from colorrt.cli.sheets import check_preview, write_preview_of, write_sheet
 from colorrt.cli.signals import exit_code, word
+from colorrt.cli.ways import Wish, find_jobs
 from colorrt.contract import Device, FilmCodec, Precision, Steady, Upsampling
 
 if TYPE_CHECKING:
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from colorrt.runtime.signing import Credentials
 
 FILMS, SAFETY = "Films", "Safety"
-_MOST_DIGITS = 9
 
 
 @command(
@@ -50,13 +51,15 @@ _MOST_DIGITS = 9
     "colorrt run old.jpg --hints strokes.png",
     "colorrt run 'scans/*.tif' --engine artistic-rf35.onnx --report report.json",
     "colorrt run film.mp4 -o out.mp4",
+    "colorrt run s3://archive/scans -o s3://archive/color --shard 3/16",
     "colorrt run - -o - < old.jpg > new.jpg",
 )
 def run(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="Pictures, films, folders (searched recursively) or quoted globs; - is standard input.",
+            help="Pictures, films, folders (searched recursively), quoted globs or addresses (s3://bucket/scans); - is "
+            "standard input.",
             metavar="PICTURES",
         ),
     ],
@@ -237,14 +240,14 @@ def run(
     used. Every page of a TIFF is colored; 16-bit TIFF and PNG stay 16-bit. Of an animation only the first frame is
     colored.
 
-    Films need the extra 'video'. An interrupted film resumes when the same command is run again.
+    Addresses (s3, gs, az) need the extra 'remote', films the extra 'video'. An interrupted film resumes when the same
+    command is run again.
 
     Exit codes: 0 all done, 1 some pictures failed, 2 wrong usage, 3 the model cannot be used.
     """
     from colorrt.runtime.colorizer import Colorizer
     from colorrt.runtime.film.suffixes import is_film
     from colorrt.runtime.folder import Settings
-    from colorrt.runtime.jobs import plan_jobs, take_shard
     from colorrt.runtime.pictures.reading import DEFAULT_MAX_PIXELS
     from colorrt.runtime.render_factors import read_render_factors
     from colorrt.runtime.searching import LeftOut
@@ -253,14 +256,8 @@ def run(
     folder, most_pixels = output_of(output), max_pixels or DEFAULT_MAX_PIXELS
     left_out: list[LeftOut] = []
     with ExitStack() as stack:
-        pipe: Pipe | None = None
-        if is_piped(sources, output):
-            check_pipes(sources, output, {"--sheet": sheet, "--preview": preview, "--shard": shard})
-            pipe = stack.enter_context(open_pipe(sources[0], output, most_pixels))
-            jobs = [pipe.job]
-        else:
-            jobs = plan_jobs(sources, folder, overwrite=overwrite, on_left_out=left_out.append)
-            jobs = take_shard(jobs, *_numbers_of(shard))
+        wish = Wish(sources, output, shard, {"--sheet": sheet, "--preview": preview})
+        way, jobs = stack.enter_context(find_jobs(wish, most_pixels, left_out.append, overwrite=overwrite))
         credentials, wanted = _credentials_of(sign), _hints_of(hints, hint_reach, jobs)
         pictures = [job for job in jobs if not is_film(job.source)]
         films, chosen = [job for job in jobs if is_film(job.source)], None
@@ -294,14 +291,14 @@ def run(
         if preview is not None:
             write_preview_of(colorizer, films[0], preview, saturation)
             return
-        if pipe is None:
+        if not isinstance(way, Pipe):
             make_output(folder, jobs)
         settings = Settings(
             saturation, quality, overwrite, most_pixels, lossless_luma, not no_mark, credentials, recolor, wanted
         )
         _tell_model(colorizer, quiet=quiet)
         work = _FilmWork(films, chosen)
-        interrupt = _color(colorizer, pictures, settings, work, written, pipe, quiet=quiet, verbose=verbose)
+        interrupt = _color(colorizer, pictures, settings, work, written, way, quiet=quiet, verbose=verbose)
     if interrupt is not None:
         raise _interrupted(interrupt, written.results, len(jobs))
     done = summarize(written.results, left_out, folder, quiet=quiet, err=output == PIPE)
@@ -325,7 +322,7 @@ def _color(
     settings: Settings,
     films: _FilmWork,
     report: Report,
-    pipe: Pipe | None,
+    way: Pipe | Remote | None,
     *,
     quiet: bool,
     verbose: bool,
@@ -337,7 +334,7 @@ def _color(
     # What was left out is known already, and a kill must not leave the report of another run.
     report.write()
     try:
-        results = _results(colorizer, pictures, settings, journals, pipe)
+        results = _results(colorizer, pictures, settings, journals, way)
         # Closed before the journals are: an interrupt may come between two results, while others are written.
         with closing(results), Progress(len(pictures), hidden=quiet, verbose=verbose) as progress:
             for _ in progress.follow(report.follow(results)):
@@ -428,27 +425,12 @@ def _credentials_of(sign: tuple[Path, Path] | None) -> Credentials | None:
 
 
 def _results(
-    colorizer: Colorizer, pictures: Sequence[Job], settings: Settings, journals: Journals, pipe: Pipe | None
+    colorizer: Colorizer,
+    pictures: Sequence[Job],
+    settings: Settings,
+    journals: Journals,
+    way: Pipe | Remote | None,
 ) -> Generator[Result, None, None]:
     from colorrt.runtime.folder import color_jobs
 
-    if pipe is None:
-        yield from color_jobs(colorizer, pictures, settings, journals)
-        return
-    # What came through a pipe has no name that a journal could keep.
-    for result in color_jobs(colorizer, pictures, settings):
-        yield pipe.tell(pipe.pass_on(result))
-
-
-def _numbers_of(shard: str | None) -> tuple[int, int]:
-    from colorrt.atomic import in_one_line
-    from colorrt.errors import UsageError
-
-    if shard is None:
-        return 1, 1
-    number, _, count = shard.partition("/")
-    if not (number.isdecimal() and count.isdecimal()) or max(len(number), len(count)) > _MOST_DIGITS:
-        raise UsageError(
-            f"--shard {in_one_line(shard)}: give two numbers, such as 3/16 for the third of sixteen machines"
-        )
-    return int(number), int(count)
+    yield from (color_jobs if way is None else way.color)(colorizer, pictures, settings, journals)
