@@ -74,7 +74,7 @@ def _show_any_name() -> None:
 def load_commands() -> typer.Typer:
     """Return the application with all of its commands."""
     # Each import registers its commands; --help lists them in this order.
-    from colorrt.cli import app, run, serve, journal  # noqa: F401, I001 (imported to register; the order is that of --help)
+    from colorrt.cli import app, run, serve, page, journal  # noqa: F401, I001 (imported to register; the order is that of --help)
     from colorrt.cli import train, export, data, build, package  # noqa: F401 (imported to register; the order is that of --help)
     from colorrt.cli import evaluate, verify, bench, about, doctor  # noqa: F401 (imported to register; the order is that of --help)
 

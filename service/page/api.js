@@ -5,6 +5,8 @@ let askForToken = async () => "";
 
 export function onTokenNeeded(ask) { askForToken = ask; }
 
+export function onNews() { /* A service that answers at all is ready. */ }
+
 /** A refusal in words. `status`: of HTTP, 0 where the service was not reached. `wait`: seconds until it is worth trying again. */
 export class Refusal extends Error {
   constructor(status, words, wait) {

@@ -1,6 +1,6 @@
 // The page: pictures come in, are shown before and after, take hints, and go out again.
 
-import { about, colorize, colorizePatiently, onTokenNeeded } from "./api.js";
+import { about, colorize, colorizePatiently, isLocal, onNews, onTokenNeeded } from "./backend.js";
 import { isFilm, loadPicture, nameOfCopy } from "./picture.js";
 import { apart, pack } from "./zip.js";
 
@@ -340,7 +340,7 @@ at("sides-close").addEventListener("click", () => at("sides").close());
 
 async function colorWhole(picture) {
   const { width, height } = picture.canvas;
-  const blob = await colorizePatiently(picture.file, options(), await picture.strokes.png(width, height));
+  const blob = await colorizePatiently(picture.file, { ...options(), format: isLocal ? at("format").value : null }, await picture.strokes.png(width, height));
   return { name: nameOfCopy(picture.name, blob.type), blob };
 }
 
@@ -424,6 +424,8 @@ onTokenNeeded(() => new Promise(done => {
   if (!at("ask").open) { at("ask").showModal(); }
   at("ask").addEventListener("close", () => { done(at("token").value); at("token").value = ""; }, { once: true });
 }));
+
+onNews(words => say(words, true));
 
 setTool("view");
 split(0.5);

@@ -1,6 +1,7 @@
 // A picture that somebody gave: its file, and a reduced copy to work on.
 
-import { colorize } from "./api.js";
+import { colorize, isLocal } from "./backend.js";
+import { declaredSize } from "./declared.js";
 import { Strokes } from "./strokes.js";
 
 const WORKING_SIDE = 1280;
@@ -12,7 +13,7 @@ export function isFilm(file) { return file.type.startsWith("video/") || FILM.tes
 export async function loadPicture(file, limits) {
   if (!file.size) { throw new Error(`${file.name}: it is empty (0 bytes).`); }
   if (file.size > limits.max_bytes) {
-    throw new Error(`${file.name}: its ${megabytes(file.size)} MB are more than the ${megabytes(limits.max_bytes)} MB that the service takes.`);
+    throw new Error(`${file.name}: its ${megabytes(file.size)} MB are more than the ${megabytes(limits.max_bytes)} MB that are taken here.`);
   }
   const shown = await decode(file, limits);
   const canvas = reduce(shown, WORKING_SIDE);
@@ -24,19 +25,24 @@ export async function loadPicture(file, limits) {
 const megabytes = size => Math.round(size / 1e6).toLocaleString("en");
 
 async function decode(file, limits) {
+  const declared = await declaredSize(file);
+  if (declared) { checkSize(file, ...declared, limits); }
   let bitmap = null;
   try {
     bitmap = await createImageBitmap(file);
   } catch {
-    // TIFF, HEIC and others that browsers do not show: the service makes a gray JPEG of it.
+    // TIFF, HEIC and others that browsers do not show: the service makes a gray JPEG of it, or all is said in words.
     return createImageBitmap(await colorize(file, { fit: WORKING_SIDE, saturation: 0 }, null));
   }
-  if (bitmap.width * bitmap.height > limits.max_pixels) {
-    const size = `${bitmap.width} x ${bitmap.height}`;
-    bitmap.close();
-    throw new Error(`${file.name}: its ${size} pixels are more than the ${limits.max_pixels.toLocaleString("en")} that the service takes.`);
-  }
+  checkSize(file, bitmap.width, bitmap.height, limits);
   return bitmap;
+}
+
+function checkSize(file, width, height, limits) {
+  if (width * height > limits.max_pixels) {
+    const advice = isLocal ? " 'colorrt run' takes larger ones." : "";
+    throw new Error(`${file.name}: its ${width} x ${height} pixels are more than the ${limits.max_pixels.toLocaleString("en")} that are taken here.${advice}`);
+  }
 }
 
 function reduce(source, side) {

@@ -5,7 +5,8 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, value) => {
   return value >>> 0;
 });
 
-function checksum(bytes) {
+/** CRC-32, as ZIP and PNG have it. */
+export function checksum(bytes) {
   let sum = 0xffffffff;
   for (const byte of bytes) { sum = TABLE[(sum ^ byte) & 255] ^ (sum >>> 8); }
   return ~sum >>> 0;

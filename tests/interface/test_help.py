@@ -78,7 +78,7 @@ def test_commands_stand_in_groups(colorrt: Command) -> None:
     groups = {name: [line.split()[0] for line in lines if line[2] != " "] for name, lines in found.items() if name}
     del groups["Options"], groups["Examples"]
     assert groups == {
-        "Colorize": ["run", "serve", "journal"],
+        "Colorize": ["run", "serve", "page", "journal"],
         "Make models": ["train", "export", "build", "package", "data"],
         "Measure": ["eval", "verify", "bench"],
         "Inspect": ["info", "models", "doctor"],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +23,6 @@ from colorrt.service.settings import ServiceSettings  # noqa: E402 (the same)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 @dataclass
@@ -75,3 +76,18 @@ def run_service(colorizer: Colorizer) -> Callable[..., Any]:
         return running(colorizer, **settings)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium by Playwright; skips where either is missing."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install 'colorrt[dev]'")
+    with sync_api.sync_playwright() as playwright:
+        names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+        program = next((found for name in names if (found := shutil.which(name))), None)
+        if program is None and not Path(playwright.chromium.executable_path).exists():
+            pytest.skip("no Chromium: apt-get install chromium, or playwright install chromium")
+        # As root, in containers, Chromium has no sandbox of its own.
+        found = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()
