@@ -123,6 +123,10 @@ def _resize_rows(
             _add_two_rows(mixed, plane[first + k], upper, plane[first + k + 1], lower)
         if count % 2 == 1:
             _add_row(mixed, plane[first + count - 1], rows.weights[y, count - 1] * unit)
+        if width == mixed.size:
+            # Each is its own.
+            resized[y] = mixed
+            continue
         for x in range(width):
             left = columns.first[x]
             resized[y, x] = _dot(mixed[left : left + columns.length[x]], columns.weights[x])
