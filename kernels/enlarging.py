@@ -101,14 +101,20 @@ def _move(planes: NDArray[np.float32], back: NDArray[np.float32], moved: NDArray
     # All pixels of a block have one flow, and so one part of a pixel to go.
     for row in range(rows):
         top, bottom = -(-row * height // rows), -(-(row + 1) * height // rows)
-        for column in range(columns):
-            left, right = -(-column * width // columns), -(-(column + 1) * width // columns)
+        column = 0
+        while column < columns:
+            begin = column
+            while column < columns and _stands(back[0, row, column], back[1, row, column]):
+                column += 1
+            left, right = -(-begin * width // columns), -(-column * width // columns)
+            for k in range(count):
+                for y in range(top, bottom):
+                    _keep_row(planes, k, y, left, right, moved)
+            if column == columns:
+                break
             down, across = back[0, row, column], back[1, row, column]
-            if down * down + across * across < np.float32(STILL * STILL):
-                for k in range(count):
-                    for y in range(top, bottom):
-                        _keep_row(planes, k, y, left, right, moved)
-                continue
+            left, right = right, -(-(column + 1) * width // columns)
+            column += 1
             down, across = down * tall, across * long
             whole_down, whole_across = int(np.floor(down)), int(np.floor(across))
             first, start = top + whole_down, left + whole_across
@@ -121,6 +127,11 @@ def _move(planes: NDArray[np.float32], back: NDArray[np.float32], moved: NDArray
                 for k in range(count):
                     for y in range(bottom - top):
                         _take_row(planes, k, first + y, start, part_down, part_across, top + y, left, right, moved)
+
+
+@inner
+def _stands(down: np.float32, across: np.float32) -> bool:
+    return down * down + across * across < np.float32(STILL * STILL)
 
 
 @inner

@@ -109,7 +109,7 @@ def _search_sizes(ones: list[NDArray[np.float32]], others: list[NDArray[np.float
         coarse, flow = readonly_view(flow), np.zeros((2, height, width), np.float32)
         whole = np.empty((height, width), np.float32)
         padded = np.empty((height + 2 * REACH, width + 2 * REACH), np.float32)
-        patches, room = np.empty((2, tops.size, lefts.size), np.float32), np.empty((4, PATCH, PATCH), np.float32)
+        patches, room = np.empty((2, tops.size, lefts.size), np.float32), np.empty((4, PATCH * PATCH), np.float32)
         weights = np.zeros((height, width), np.float32)
         _search_size(here, there, coarse, tops, lefts, whole, padded, room, patches, weights, flow)
         flow = flow[:, : here.shape[0], : here.shape[1]]
@@ -224,7 +224,7 @@ def _inside(way: np.float32, start: int, side: int) -> np.float32:
 def _take_patch(here: NDArray[np.float32], top: int, left: int, room: NDArray[np.float32]) -> None:
     for y in range(PATCH):
         for x in range(PATCH):
-            room[0, y, x] = here[top + y, left + x]
+            room[0, PATCH * y + x] = here[top + y, left + x]
 
 
 @inner
@@ -236,39 +236,39 @@ def _take_slopes(here: NDArray[np.float32], top: int, left: int, room: NDArray[n
         above, below = max(top + y - 1, 0), min(top + y + 1, height - 1)
         for x in range(PATCH):
             before, after = max(left + x - 1, 0), min(left + x + 1, width - 1)
-            room[1, y, x] = half * (here[below, left + x] - here[above, left + x])
-            room[2, y, x] = half * (here[top + y, after] - here[top + y, before])
-            total_down += room[1, y, x]
-            total_across += room[2, y, x]
-    for y in range(PATCH):
-        for x in range(PATCH):
-            room[1, y, x] -= total_down * share
-            room[2, y, x] -= total_across * share
+            room[1, PATCH * y + x] = half * (here[below, left + x] - here[above, left + x])
+            room[2, PATCH * y + x] = half * (here[top + y, after] - here[top + y, before])
+            total_down += room[1, PATCH * y + x]
+            total_across += room[2, PATCH * y + x]
+    for x in range(PATCH * PATCH):
+        room[1, x] -= total_down * share
+        room[2, x] -= total_across * share
 
 
 @inner
 def _compare(
     padded: NDArray[np.float32], top: int, left: int, down: np.float32, across: np.float32, room: NDArray[np.float32]
 ) -> None:
-    # Into room[3]: what lies in the second picture where the flow leads, less the patch.
     whole_down, whole_across = np.floor(down), np.floor(across)
     part_down, part_across = down - whole_down, across - whole_across
-    first, start = top + REACH + int(whole_down), left + REACH + int(whole_across)
-    for y in range(PATCH):
-        for x in range(PATCH):
+    first, start = np.uint64(top + REACH + int(whole_down)), np.uint64(left + REACH + int(whole_across))
+    one = np.uint64(1)
+    for y in range(np.uint64(PATCH)):
+        for x in range(np.uint64(PATCH)):
             over = padded[first + y, start + x]
-            over += part_across * (padded[first + y, start + x + 1] - over)
-            under = padded[first + y + 1, start + x]
-            under += part_across * (padded[first + y + 1, start + x + 1] - under)
-            room[3, y, x] = over + part_down * (under - over) - room[0, y, x]
+            over += part_across * (padded[first + y, start + x + one] - over)
+            under = padded[first + y + one, start + x]
+            under += part_across * (padded[first + y + one, start + x + one] - under)
+            room[3, np.uint64(PATCH) * y + x] = over + part_down * (under - over) - room[0, np.uint64(PATCH) * y + x]
 
 
 @inner
 def _error_in_place(padded: NDArray[np.float32], top: int, left: int, room: NDArray[np.float32]) -> np.float32:
     total, squares = np.float32(0.0), np.float32(0.0)
-    for y in range(PATCH):
-        for x in range(PATCH):
-            difference = padded[top + REACH + y, left + REACH + x] - room[0, y, x]
+    first, start = np.uint64(top + REACH), np.uint64(left + REACH)
+    for y in range(np.uint64(PATCH)):
+        for x in range(np.uint64(PATCH)):
+            difference = padded[first + y, start + x] - room[0, np.uint64(PATCH) * y + x]
             total += difference
             squares += difference * difference
     return squares - total * total * np.float32(1.0 / (PATCH * PATCH))
@@ -280,10 +280,9 @@ def _error(
 ) -> np.float32:
     _compare(padded, top, left, down, across, room)
     total, squares = np.float32(0.0), np.float32(0.0)
-    for y in range(PATCH):
-        for x in range(PATCH):
-            total += room[3, y, x]
-            squares += room[3, y, x] * room[3, y, x]
+    for x in range(PATCH * PATCH):
+        total += room[3, x]
+        squares += room[3, x] * room[3, x]
     return squares - total * total * np.float32(1.0 / (PATCH * PATCH))
 
 
@@ -300,11 +299,10 @@ def _search(
 ) -> tuple[np.float32, np.float32]:
     least = np.float32(PATCH * PATCH * NOISE * NOISE)
     square_down, square_across, product = least, least, np.float32(0.0)
-    for y in range(PATCH):
-        for x in range(PATCH):
-            square_down += room[1, y, x] * room[1, y, x]
-            square_across += room[2, y, x] * room[2, y, x]
-            product += room[1, y, x] * room[2, y, x]
+    for x in range(PATCH * PATCH):
+        square_down += room[1, x] * room[1, x]
+        square_across += room[2, x] * room[2, x]
+        product += room[1, x] * room[2, x]
     scale = np.float32(1.0) / (square_down * square_across - product * product)
     for _ in range(ROUNDS):
         slope_down, slope_across = _slopes(padded, top, left, down, across, room)
@@ -322,10 +320,9 @@ def _slopes(
 ) -> tuple[np.float32, np.float32]:
     _compare(padded, top, left, down, across, room)
     slope_down, slope_across = np.float32(0.0), np.float32(0.0)
-    for y in range(PATCH):
-        for x in range(PATCH):
-            slope_down += room[1, y, x] * room[3, y, x]
-            slope_across += room[2, y, x] * room[3, y, x]
+    for x in range(PATCH * PATCH):
+        slope_down += room[1, x] * room[3, x]
+        slope_across += room[2, x] * room[3, x]
     return slope_down, slope_across
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from colorrt.kernels.arrays import Level
 
 
+ALONE = 200_000
+"""Pixels, of both sides together, up to which a plane is resized on the thread that asks."""
+
+
 class Taps(NamedTuple):
     """Which inputs each output of an axis is the weighted mean of; a named tuple, which Numba understands.
 
@@ -95,7 +99,8 @@ def _resize(plane: NDArray[Any], height: int, width: int, unit: float) -> NDArra
     rows = triangle_taps(plane.shape[0], height)
     columns = triangle_taps(plane.shape[1], width)
     resized = np.empty((height, width), np.float32)
-    _resize_rows(height, readonly_view(plane), rows, columns, np.float32(unit), resized)
+    run = _resize_rows.alone if plane.size + resized.size <= ALONE else _resize_rows
+    run(height, readonly_view(plane), rows, columns, np.float32(unit), resized)
     return resized
 
 
