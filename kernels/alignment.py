@@ -125,7 +125,7 @@ def _stands(flows: NDArray[np.float32], frame: int, y: int) -> bool:
     length = np.float32(0.0)
     for x in range(flows.shape[3]):
         length += abs(flows[frame, 0, y, x]) + abs(flows[frame, 1, y, x])
-    return length == np.float32(0.0)
+    return bool(length == np.float32(0.0))
 
 
 @inner
@@ -210,7 +210,11 @@ def _add_along(
                 continue
             way_down, way_across = down - np.float32(y), across - np.float32(x)
             if way_down * way_down + way_across * way_across < still:
-                u, v, there = planes[frame, 0, row, column], planes[frame, 1, row, column], planes[frame, 2, row, column]
+                u, v, there = (
+                    planes[frame, 0, row, column],
+                    planes[frame, 1, row, column],
+                    planes[frame, 2, row, column],
+                )
             else:
                 u = a * planes[frame, 0, top, left] + b * planes[frame, 0, top, right]
                 u += c * planes[frame, 0, bottom, left] + d * planes[frame, 0, bottom, right]

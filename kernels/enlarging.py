@@ -131,7 +131,7 @@ def _move(planes: NDArray[np.float32], back: NDArray[np.float32], moved: NDArray
 
 @inner
 def _stands(down: np.float32, across: np.float32) -> bool:
-    return down * down + across * across < np.float32(STILL * STILL)
+    return bool(down * down + across * across < np.float32(STILL * STILL))
 
 
 @inner

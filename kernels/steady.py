@@ -170,7 +170,9 @@ class Steadier:
         slots = [frame % len(self._planes) for frame in frames]
         begins = np.array([self._begins[frame] for frame in frames], np.bool_)
         fine = np.zeros((2, 0, 0), np.float32) if self._fine is None else self._fine.copy()
-        return Memory(self._planes[slots].transpose(0, 2, 3, 1), begins, self._guessed[slots], self._anchor.copy(), fine)
+        return Memory(
+            self._planes[slots].transpose(0, 2, 3, 1), begins, self._guessed[slots], self._anchor.copy(), fine
+        )
 
     def _recall(self, memory: Memory) -> None:
         count, side = len(memory.planes), self._side
