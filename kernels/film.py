@@ -270,16 +270,20 @@ def _gather(lights: NDArray[np.float32], width: int, across: int, first: bool, l
         for x in range(levels.size):
             levels[x] = lights[x + 1]
     elif first and across == 2:
-        # The compiler takes pixels apart by twos where it knows that they are two.
+        # All are blurred in place, each a pixel before its own, for every other one alone is no vector.
+        for x in range(lights.size - 2):
+            lights[x] = quarter * (lights[x] + lights[x + 2]) + half * lights[x + 1]
         for x in range(levels.size):
-            levels[x] = quarter * (lights[2 * x] + lights[2 * x + 2]) + half * lights[2 * x + 1]
+            levels[x] = lights[2 * x]
     elif first:
         for x in range(levels.size):
             at = across * x + 1
             levels[x] = quarter * (lights[at - 1] + lights[at + 1]) + half * lights[at]
     elif across == 2:
+        for x in range(lights.size - 2):
+            lights[x] = half * (lights[x + 1] + lights[x + 2])
         for x in range(levels.size):
-            levels[x] = half * (lights[2 * x + 1] + lights[2 * x + 2])
+            levels[x] = lights[2 * x]
     else:
         for x in range(levels.size):
             at = 4 * x + 1
