@@ -24,6 +24,9 @@ LEAST_WEIGHT = 1e-3
 OWN_WEIGHT = 1e-6
 """What the placeholder of a frame that was not guessed weighs: it counts where the way ends at once on both sides."""
 
+# Pixels of a row that pass as vectors together, as long as all of them stand.
+_BLOCK = 16
+
 
 def align_mean(
     planes: NDArray[np.float32],
@@ -108,22 +111,47 @@ def _add_frames(
     per_sigma: np.float32,
     sums: NDArray[np.float32],
 ) -> None:
+    # As long as a row stands, each frame of it is one pass of vector instructions; then as long as each block does.
     least = np.float32(0.0) if guessed[middle] else np.float32(LEAST_WEIGHT)
-    # As long as a row stands, each frame of it is one pass of vector instructions.
-    last, k = middle, 0
-    while k < frames.size and _stands(flows, last, y):
-        last = frames[k]
-        if guessed[last]:
-            _add_in_place(planes, last, middle, y, per_sigma, least, sums)
-        k += 1
-    if k < frames.size:
-        _add_along(planes, flows, middle, last, frames, k, y, guessed, per_sigma, least, sums)
+    width = planes.shape[3]
+    rest = _add_standing(planes, flows, middle, frames, 0, y, 0, width, guessed, per_sigma, least, sums)
+    if rest == frames.size:
+        return
+    for left in range(0, width, _BLOCK):
+        right = min(left + _BLOCK, width)
+        k = _add_standing(planes, flows, middle, frames, rest, y, left, right, guessed, per_sigma, least, sums)
+        if k < frames.size:
+            _add_along(planes, flows, middle, frames, k, y, left, right, guessed, per_sigma, least, sums)
 
 
 @inner
-def _stands(flows: NDArray[np.float32], frame: int, y: int) -> bool:
+def _add_standing(
+    planes: NDArray[np.float32],
+    flows: NDArray[np.float32],
+    middle: int,
+    frames: NDArray[np.int64],
+    first: int,
+    y: int,
+    left: int,
+    right: int,
+    guessed: NDArray[np.bool_],
+    per_sigma: np.float32,
+    least: np.float32,
+    sums: NDArray[np.float32],
+) -> int:
+    # Returns which of the frames is the first to which something moves.
+    k = first
+    while k < frames.size and _stands(flows, frames[k - 1] if k else middle, y, left, right):
+        if guessed[frames[k]]:
+            _add_in_place(planes, frames[k], middle, y, left, right, per_sigma, least, sums)
+        k += 1
+    return k
+
+
+@inner
+def _stands(flows: NDArray[np.float32], frame: int, y: int, left: int, right: int) -> bool:
     length = np.float32(0.0)
-    for x in range(flows.shape[3]):
+    for x in range(left, right):
         length += abs(flows[frame, 0, y, x]) + abs(flows[frame, 1, y, x])
     return bool(length == np.float32(0.0))
 
@@ -149,11 +177,13 @@ def _add_in_place(
     frame: int,
     middle: int,
     y: int,
+    left: int,
+    right: int,
     per_sigma: np.float32,
     least: np.float32,
     sums: NDArray[np.float32],
 ) -> None:
-    for x in range(planes.shape[3]):
+    for x in range(left, right):
         weight = _weigh((planes[frame, 2, y, x] - planes[middle, 2, y, x]) * per_sigma, least)
         sums[0, x] += weight * planes[frame, 0, y, x]
         sums[1, x] += weight * planes[frame, 1, y, x]
@@ -165,23 +195,25 @@ def _add_along(
     planes: NDArray[np.float32],
     flows: NDArray[np.float32],
     middle: int,
-    begin: int,
     frames: NDArray[np.int64],
     first: int,
     y: int,
+    begin_column: int,
+    end_column: int,
     guessed: NDArray[np.bool_],
     per_sigma: np.float32,
     least: np.float32,
     sums: NDArray[np.float32],
 ) -> None:
-    # Of frames[first] and those behind it; up to the frame `begin` the row stands. Indices without a sign need no
+    # Of frames[first] and those behind it; up to the one before it the block stands. Indices without a sign need no
     # check for being counted from the end.
     half, still, zero, one = np.float32(0.5), np.float32(STILL * STILL), np.float32(0.0), np.float32(1.0)
     _, _, height, width = planes.shape
     lowest, rightmost = np.float32(height - 1), np.float32(width - 1)
     last_row, last_column, next_one = np.uint64(height - 1), np.uint64(width - 1), np.uint64(1)
     row = np.uint64(y)
-    for x in range(width):
+    begin = frames[first - 1] if first else middle
+    for x in range(begin_column, end_column):
         column = np.uint64(x)
         luma = planes[middle, 2, row, column]
         down, across, last = np.float32(y), np.float32(x), begin
