@@ -33,15 +33,16 @@ if TYPE_CHECKING:
     from colorrt.runtime.film.decoding import Picture
 
 CODEC = ("decode", "encode")
-"""Stages that are the codec's; its own threads may run them side by side."""
+"""Stages that are the codec's. In the whole passage its own threads run them side by side."""
 
 
 @dataclass(frozen=True)
 class FilmReport:
     """What was measured of a film.
 
-    `stages`: ms of a picture, by the host clock; those of ours on one thread, the network and the codec on the threads
-    that they take. `shares`: of the stages that not every picture goes through, the part of the pictures that did.
+    `stages`: ms of a picture, by the host clock; those of ours and the codec's on one thread, the network on those that
+    it takes. `costs`: what each takes of a picture, ms, the mean over all. `shares`: of the stages that not every picture
+    goes through, the part of the pictures that did.
     `pictures`: how many the whole passage colored, `seconds`: what it took.
     """
 
@@ -52,6 +53,7 @@ class FilmReport:
     render_factor: int | list[int]
     codec: str
     stages: dict[str, Times]
+    costs: dict[str, float]
     shares: dict[str, float]
     pictures: int
     seconds: float
@@ -64,11 +66,7 @@ class FilmReport:
     @property
     def own_ms(self) -> float:
         """The sum of what is neither codec nor network, ms of a picture."""
-        return sum(self.cost_of(name) for name in self.stages if name not in (*CODEC, "network"))
-
-    def cost_of(self, stage: str) -> float:
-        """Return what a stage takes of a picture, ms, shared out over all."""
-        return self.stages[stage].p50_ms * self.shares.get(stage, 1.0)
+        return sum(cost for name, cost in self.costs.items() if name not in (*CODEC, "network"))
 
 
 def measure_film(colorizer: Colorizer, film: Path, settings: FilmSettings, pictures: int) -> FilmReport:
@@ -83,12 +81,12 @@ def measure_film(colorizer: Colorizer, film: Path, settings: FilmSettings, pictu
         plan = plan_film(colorizer, film, target, settings)
         # Loads kernels, fills caches.
         _measure_stages(colorizer, plan, settings, WINDOW + 2)
-        stages = _measure_stages(colorizer, plan, settings, pictures)
+        taken = _measure_stages(colorizer, plan, settings, pictures)
         part = replace(settings, end=float(pictures / plan.facts.rate))
         begun = time.perf_counter()
         result = color_film(colorizer, plan_film(colorizer, film, target, part), part)
-        taken = time.perf_counter() - begun
-    facts, contract = plan.facts, colorizer.contract
+        seconds = time.perf_counter() - begun
+    facts, contract, seen = plan.facts, colorizer.contract, len(taken["see"])
     return FilmReport(
         film.name,
         facts.width,
@@ -96,15 +94,18 @@ def measure_film(colorizer: Colorizer, film: Path, settings: FilmSettings, pictu
         contract.model,
         as_value(colorizer.render_factors),
         settings.coding.codec,
-        stages,
-        {name: stages[name].rounds / stages["see"].rounds for name in ("network", "score")},
+        {name: summarize_times(times) for name, times in taken.items()},
+        {name: sum(times) / seen for name, times in taken.items()},
+        {name: len(taken[name]) / seen for name in ("network", "score")},
         result.frames,
-        taken,
+        seconds,
         describe_machine(),
     )
 
 
-def _measure_stages(colorizer: Colorizer, plan: FilmPlan, settings: FilmSettings, pictures: int) -> dict[str, Times]:
+def _measure_stages(
+    colorizer: Colorizer, plan: FilmPlan, settings: FilmSettings, pictures: int
+) -> dict[str, list[float]]:
     facts, taken = (
         plan.facts,
         {name: list[float]() for name in ("decode", "see", "network", "steady", "score", "render", "encode")},
@@ -117,9 +118,10 @@ def _measure_stages(colorizer: Colorizer, plan: FilmPlan, settings: FilmSettings
         taken[name].append(1000 * (time.perf_counter() - begun))
 
     steadier, steadiness, choice = Steadier(colorizer.size), Steadiness(), Choice(settings.guess_every)
-    encoder = PieceEncoder(plan.output, plan.tags)
+    # On one thread, or else most of it is done behind the clock's back.
+    encoder = PieceEncoder(plan.output, plan.tags, threads=1)
     waiting: deque[Picture] = deque()
-    decoded = islice(Decoder(facts, plan.span).pictures(), pictures)
+    decoded = islice(Decoder(facts, plan.span, threads=1).pictures(), pictures)
 
     def write(steadied: Steadied) -> None:
         if is_scored(len(taken["render"])):
@@ -157,28 +159,28 @@ def _measure_stages(colorizer: Colorizer, plan: FilmPlan, settings: FilmSettings
         deque(encoder.finish(), maxlen=0)
     if len(taken["see"]) < 3:
         raise PictureError(f"{facts.path}: it has too few pictures to measure; take a longer film")
-    return {name: summarize_times(times) for name, times in taken.items()}
+    return taken
 
 
 def film_lines(report: FilmReport) -> list[str]:
     """Return the report as a table, line by line."""
-    whole = sum(report.cost_of(name) for name in report.stages)
-    codec = sum(report.cost_of(name) for name in CODEC)
+    whole = sum(report.costs.values())
+    codec = sum(report.costs[name] for name in CODEC)
     lines = [
         f"{report.film}: {report.width} x {report.height}, {report.model}, render factor {report.render_factor}, "
         f"{report.codec}",
         title_of(report.machine),
         "",
-        "one picture, stage after stage; ms by the host clock: p50 / p90, and the share of all",
+        "one picture, stage after stage; ms by the host clock: p50 / p90, the mean over all pictures, its share",
     ]
     lines += [
-        f"{name:<8}  {times.p50_ms:7.2f} / {times.p90_ms:7.2f}  {report.cost_of(name) / whole:4.0%}"
+        f"{name:<8}  {times.p50_ms:7.2f} / {times.p90_ms:7.2f}  {report.costs[name]:7.2f}  {report.costs[name] / whole:4.0%}"
         + (f"  of {report.shares[name]:.0%} of the pictures" if name in report.shares else "")
         for name, times in report.stages.items()
     ]
     return [
         *lines,
-        f"neither codec nor network: {report.own_ms:.2f} ms on one thread; codec: {codec / whole:.0%} of all",
+        f"neither codec nor network: {report.own_ms:.2f} ms on one thread; codec: {codec:.2f} ms, {codec / whole:.0%} of all",
         "",
         f"the whole passage, side by side: {report.pictures} pictures in {report.seconds:.1f} s, "
         f"{report.pictures / report.seconds:.1f} a second",

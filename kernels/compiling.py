@@ -97,7 +97,13 @@ class Striped(_Compiled, Generic[P]):
 
         It runs on this thread too, and ends when all rows are done. Any number of Python threads may do so at once.
         """
-        workers = min(threads(), rows)
+        self._share_out(min(threads(), rows), rows, *args, **kwargs)
+
+    def alone(self, rows: int, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run the kernel for rows 0..rows on this thread: to wake others takes longer than to do little."""
+        self._share_out(min(1, rows), rows, *args, **kwargs)
+
+    def _share_out(self, workers: int, rows: int, *args: P.args, **kwargs: P.kwargs) -> None:
         count = workers if workers == 1 else min(rows, _STRIPS_PER_THREAD * workers)
         # An iterator over a list hands each of its members to one thread only.
         strips = iter([(index * rows // count, (index + 1) * rows // count) for index in range(count)])

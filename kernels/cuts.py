@@ -62,7 +62,7 @@ def sum_up(luma: NDArray[np.float32]) -> Summary:
     check_float32(luma, "luma")
     check_plane(luma, "luma")
     histograms = np.zeros((2, BLOCKS, BLOCKS, BINS), np.float32)
-    _fill(readonly_view(luma), np.zeros(_LEVELS, np.float32), np.zeros((BLOCKS, BLOCKS), np.float32), histograms)
+    _fill(readonly_view(luma), np.zeros(_LEVELS, np.float32), histograms)
     return Summary(histograms, float(np.clip(luma, 0.0, 1.0).std(dtype=np.float64)))
 
 
@@ -106,7 +106,6 @@ def is_cut(summaries: Sequence[Summary], at: int) -> bool:
 def _fill(
     luma: NDArray[np.float32],
     ranks: NDArray[np.float32],
-    counts: NDArray[np.float32],
     histograms: NDArray[np.float32],
 ) -> None:
     height, width = luma.shape
@@ -114,19 +113,23 @@ def _fill(
     for y in range(height):
         for x in range(width):
             ranks[_level_of(luma[y, x])] += np.float32(1.0)
-            counts[y * BLOCKS // height, x * BLOCKS // width] += np.float32(1.0)
     below = np.float32(0.0)
     for level in range(_LEVELS):
         count = ranks[level]
         ranks[level] = (below + np.float32(0.5) * count) / np.float32(height * width)
         below += count
-    for y in range(height):
-        for x in range(width):
-            row, column = y * BLOCKS // height, x * BLOCKS // width
-            share = np.float32(1.0) / counts[row, column]
-            value = min(max(luma[y, x], np.float32(0.0)), np.float32(1.0))
-            _add(value, share, histograms[0, row, column])
-            _add(ranks[_level_of(luma[y, x])], share, histograms[1, row, column])
+    # Pixel x is of part x * BLOCKS // width: each part begins where that is first reached.
+    for row in range(BLOCKS):
+        top, bottom = -(-row * height // BLOCKS), -(-(row + 1) * height // BLOCKS)
+        for column in range(BLOCKS):
+            left, right = -(-column * width // BLOCKS), -(-(column + 1) * width // BLOCKS)
+            if bottom > top and right > left:
+                share = np.float32(1.0) / np.float32((bottom - top) * (right - left))
+                for y in range(top, bottom):
+                    for x in range(left, right):
+                        value = min(max(luma[y, x], np.float32(0.0)), np.float32(1.0))
+                        _add(value, share, histograms[0, row, column])
+                        _add(ranks[_level_of(luma[y, x])], share, histograms[1, row, column])
 
 
 @inner

@@ -98,16 +98,69 @@ def _move(planes: NDArray[np.float32], back: NDArray[np.float32], moved: NDArray
     count, height, width = planes.shape
     _, rows, columns = back.shape
     tall, long = np.float32(height / rows), np.float32(width / columns)
-    for y in range(height):
-        row = y * rows // height
-        for x in range(width):
-            column = x * columns // width
+    # All pixels of a block have one flow, and so one part of a pixel to go.
+    for row in range(rows):
+        top, bottom = -(-row * height // rows), -(-(row + 1) * height // rows)
+        column = 0
+        while column < columns:
+            begin = column
+            while column < columns and _stands(back[0, row, column], back[1, row, column]):
+                column += 1
+            left, right = -(-begin * width // columns), -(-column * width // columns)
+            for k in range(count):
+                for y in range(top, bottom):
+                    _keep_row(planes, k, y, left, right, moved)
+            if column == columns:
+                break
             down, across = back[0, row, column], back[1, row, column]
-            if down * down + across * across < np.float32(STILL * STILL):
-                for k in range(count):
-                    moved[k, y, x] = _finite(planes[k, y, x])
+            left, right = right, -(-(column + 1) * width // columns)
+            column += 1
+            down, across = down * tall, across * long
+            whole_down, whole_across = int(np.floor(down)), int(np.floor(across))
+            first, start = top + whole_down, left + whole_across
+            if first < 0 or start < 0 or bottom + whole_down >= height or right + whole_across >= width:
+                for y in range(top, bottom):
+                    for x in range(left, right):
+                        _take(planes, np.float32(y) + down, np.float32(x) + across, y, x, moved)
             else:
-                _take(planes, np.float32(y) + down * tall, np.float32(x) + across * long, y, x, moved)
+                part_down, part_across = down - np.float32(whole_down), across - np.float32(whole_across)
+                for k in range(count):
+                    for y in range(bottom - top):
+                        _take_row(planes, k, first + y, start, part_down, part_across, top + y, left, right, moved)
+
+
+@inner
+def _stands(down: np.float32, across: np.float32) -> bool:
+    return bool(down * down + across * across < np.float32(STILL * STILL))
+
+
+@inner
+def _keep_row(planes: NDArray[np.float32], k: int, y: int, left: int, right: int, moved: NDArray[np.float32]) -> None:
+    for x in range(left, right):
+        moved[k, y, x] = _finite(planes[k, y, x])
+
+
+@inner
+def _take_row(
+    planes: NDArray[np.float32],
+    k: int,
+    first: int,
+    start: int,
+    part_down: np.float32,
+    part_across: np.float32,
+    y: int,
+    left: int,
+    right: int,
+    moved: NDArray[np.float32],
+) -> None:
+    # Of a block that stays inside, the pixel to the right and that below included.
+    above, below, begin, one = np.uint64(first), np.uint64(first + 1), np.uint64(start), np.uint64(1)
+    row, target = np.uint64(y), np.uint64(left)
+    for x in range(np.uint64(right - left)):
+        at = begin + x
+        over = planes[k, above, at] + part_across * (planes[k, above, at + one] - planes[k, above, at])
+        under = planes[k, below, at] + part_across * (planes[k, below, at + one] - planes[k, below, at])
+        moved[k, row, target + x] = _finite(np.float32(over + part_down * (under - over)))
 
 
 @inner

@@ -70,33 +70,55 @@ def find_flow(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArra
     Source: Kroeger, Timofte, Dai, Van Gool, Fast Optical Flow using Dense Inverse Search (2016), without its
     variational step; the choice of where to begin is ours.
     """
+    ones, others = _pyramids(first, second)
+    return _search_sizes(ones, others)
+
+
+def find_flows(
+    first: NDArray[np.float32], second: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return `find_flow` of both ways: from `first` to `second`, and back."""
+    ones, others = _pyramids(first, second)
+    if np.array_equal(first, second):
+        return np.zeros((2, *first.shape), np.float32), np.zeros((2, *first.shape), np.float32)
+    return _search_sizes(ones, others), _search_sizes(others, ones)
+
+
+def _pyramids(
+    first: NDArray[np.float32], second: NDArray[np.float32]
+) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+    """Return both pictures at all sizes, the largest first, as kernels read them."""
     for plane, name in ((first, "first"), (second, "second")):
         check_float32(plane, name)
         check_plane(plane, name)
     if first.shape != second.shape:
         raise ValueError(f"first and second have to be of one shape, got {first.shape} and {second.shape}")
-    pyramid = [(first, second)]
-    while len(pyramid) < LEVELS and min(pyramid[-1][0].shape) >= 2 * LEAST_SIDE:
-        pyramid.append((_halve(pyramid[-1][0]), _halve(pyramid[-1][1])))
+    pair = np.stack([first, second])
+    sizes = [pair]
+    while len(sizes) < LEVELS and min(sizes[-1].shape[1:]) >= 2 * LEAST_SIDE:
+        sizes.append(_halve(sizes[-1]))
+    views = [readonly_view(size) for size in sizes]
+    return [view[0] for view in views], [view[1] for view in views]
+
+
+def _search_sizes(ones: list[NDArray[np.float32]], others: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     flow = np.zeros((2, 1, 1), np.float32)
-    for here, there in reversed(pyramid):
+    for here, there in zip(reversed(ones), reversed(others), strict=True):
         height, width = (max(side, PATCH) for side in here.shape)
         tops, lefts = _places(height), _places(width)
         coarse, flow = readonly_view(flow), np.zeros((2, height, width), np.float32)
         whole = np.empty((height, width), np.float32)
         padded = np.empty((height + 2 * REACH, width + 2 * REACH), np.float32)
-        patches, room = np.empty((2, tops.size, lefts.size), np.float32), np.empty((4, PATCH, PATCH), np.float32)
+        patches, room = np.empty((2, tops.size, lefts.size), np.float32), np.empty((4, PATCH * PATCH), np.float32)
         weights = np.zeros((height, width), np.float32)
-        _search_size(
-            readonly_view(here), readonly_view(there), coarse, tops, lefts, whole, padded, room, patches, weights, flow
-        )
+        _search_size(here, there, coarse, tops, lefts, whole, padded, room, patches, weights, flow)
         flow = flow[:, : here.shape[0], : here.shape[1]]
     return np.ascontiguousarray(flow)
 
 
-def _halve(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    even = plane[: plane.shape[0] // 2 * 2, : plane.shape[1] // 2 * 2]
-    half: NDArray[np.float32] = even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]
+def _halve(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    even = planes[:, : planes.shape[1] // 2 * 2, : planes.shape[2] // 2 * 2]
+    half: NDArray[np.float32] = even[:, ::2, ::2] + even[:, 1::2, ::2] + even[:, ::2, 1::2] + even[:, 1::2, 1::2]
     return half * np.float32(0.25)
 
 
@@ -126,8 +148,8 @@ def _search_size(
     # weights and flow begin as zeros; what the rest holds at first does not matter.
     _extend(here, 0, whole)
     _extend(there, REACH, padded)
-    _match(whole, padded, coarse, tops, lefts, room, patches)
-    _spread(whole, padded, tops, lefts, patches, weights, flow)
+    if _match(whole, padded, coarse, tops, lefts, room, patches):
+        _spread(whole, padded, tops, lefts, patches, weights, flow)
 
 
 @inner
@@ -148,8 +170,10 @@ def _match(
     lefts: NDArray[np.int64],
     room: NDArray[np.float32],
     patches: NDArray[np.float32],
-) -> None:
-    # room: of a patch itself, both its gradients less their means, and what `_compare` found.
+) -> bool:
+    # Returns whether any patch moves. room: of a patch itself, both its gradients less their means, and what `_compare`
+    # found.
+    moves = False
     zero, two, enough = np.float32(0.0), np.float32(2.0), np.float32(PATCH * PATCH * NOISE * NOISE)
     height, width = here.shape
     half = PATCH // 2
@@ -157,7 +181,7 @@ def _match(
         for j in range(lefts.size):
             top, left = tops[i], lefts[j]
             _take_patch(here, top, left, room)
-            none = _error(padded, top, left, zero, zero, room)
+            none = _error_in_place(padded, top, left, room)
             if none < enough:
                 # No flow is so much better that the patch would not stand.
                 patches[0, i, j], patches[1, i, j] = zero, zero
@@ -178,6 +202,7 @@ def _match(
                 if error < least:
                     down, across, least = maybe_down, maybe_across, error
             if least > zero:
+                _take_slopes(here, top, left, room)
                 found_down, found_across = _search(padded, top, left, down, across, height, width, room)
                 found = _error(padded, top, left, found_down, found_across, room)
                 if found <= least:
@@ -185,6 +210,8 @@ def _match(
                 if none - least < enough:
                     down, across = zero, zero
             patches[0, i, j], patches[1, i, j] = down, across
+            moves = moves or down != zero or across != zero
+    return moves
 
 
 @inner
@@ -195,6 +222,13 @@ def _inside(way: np.float32, start: int, side: int) -> np.float32:
 
 @inner
 def _take_patch(here: NDArray[np.float32], top: int, left: int, room: NDArray[np.float32]) -> None:
+    for y in range(PATCH):
+        for x in range(PATCH):
+            room[0, PATCH * y + x] = here[top + y, left + x]
+
+
+@inner
+def _take_slopes(here: NDArray[np.float32], top: int, left: int, room: NDArray[np.float32]) -> None:
     height, width = here.shape
     half, share = np.float32(0.5), np.float32(1.0 / (PATCH * PATCH))
     total_down, total_across = np.float32(0.0), np.float32(0.0)
@@ -202,32 +236,42 @@ def _take_patch(here: NDArray[np.float32], top: int, left: int, room: NDArray[np
         above, below = max(top + y - 1, 0), min(top + y + 1, height - 1)
         for x in range(PATCH):
             before, after = max(left + x - 1, 0), min(left + x + 1, width - 1)
-            room[0, y, x] = here[top + y, left + x]
-            room[1, y, x] = half * (here[below, left + x] - here[above, left + x])
-            room[2, y, x] = half * (here[top + y, after] - here[top + y, before])
-            total_down += room[1, y, x]
-            total_across += room[2, y, x]
-    for y in range(PATCH):
-        for x in range(PATCH):
-            room[1, y, x] -= total_down * share
-            room[2, y, x] -= total_across * share
+            room[1, PATCH * y + x] = half * (here[below, left + x] - here[above, left + x])
+            room[2, PATCH * y + x] = half * (here[top + y, after] - here[top + y, before])
+            total_down += room[1, PATCH * y + x]
+            total_across += room[2, PATCH * y + x]
+    for x in range(PATCH * PATCH):
+        room[1, x] -= total_down * share
+        room[2, x] -= total_across * share
 
 
 @inner
 def _compare(
     padded: NDArray[np.float32], top: int, left: int, down: np.float32, across: np.float32, room: NDArray[np.float32]
 ) -> None:
-    # Into room[3]: what lies in the second picture where the flow leads, less the patch.
     whole_down, whole_across = np.floor(down), np.floor(across)
     part_down, part_across = down - whole_down, across - whole_across
-    first, start = top + REACH + int(whole_down), left + REACH + int(whole_across)
-    for y in range(PATCH):
-        for x in range(PATCH):
+    first, start = np.uint64(top + REACH + int(whole_down)), np.uint64(left + REACH + int(whole_across))
+    one = np.uint64(1)
+    for y in range(np.uint64(PATCH)):
+        for x in range(np.uint64(PATCH)):
             over = padded[first + y, start + x]
-            over += part_across * (padded[first + y, start + x + 1] - over)
-            under = padded[first + y + 1, start + x]
-            under += part_across * (padded[first + y + 1, start + x + 1] - under)
-            room[3, y, x] = over + part_down * (under - over) - room[0, y, x]
+            over += part_across * (padded[first + y, start + x + one] - over)
+            under = padded[first + y + one, start + x]
+            under += part_across * (padded[first + y + one, start + x + one] - under)
+            room[3, np.uint64(PATCH) * y + x] = over + part_down * (under - over) - room[0, np.uint64(PATCH) * y + x]
+
+
+@inner
+def _error_in_place(padded: NDArray[np.float32], top: int, left: int, room: NDArray[np.float32]) -> np.float32:
+    total, squares = np.float32(0.0), np.float32(0.0)
+    first, start = np.uint64(top + REACH), np.uint64(left + REACH)
+    for y in range(np.uint64(PATCH)):
+        for x in range(np.uint64(PATCH)):
+            difference = padded[first + y, start + x] - room[0, np.uint64(PATCH) * y + x]
+            total += difference
+            squares += difference * difference
+    return squares - total * total * np.float32(1.0 / (PATCH * PATCH))
 
 
 @inner
@@ -236,10 +280,9 @@ def _error(
 ) -> np.float32:
     _compare(padded, top, left, down, across, room)
     total, squares = np.float32(0.0), np.float32(0.0)
-    for y in range(PATCH):
-        for x in range(PATCH):
-            total += room[3, y, x]
-            squares += room[3, y, x] * room[3, y, x]
+    for x in range(PATCH * PATCH):
+        total += room[3, x]
+        squares += room[3, x] * room[3, x]
     return squares - total * total * np.float32(1.0 / (PATCH * PATCH))
 
 
@@ -256,11 +299,10 @@ def _search(
 ) -> tuple[np.float32, np.float32]:
     least = np.float32(PATCH * PATCH * NOISE * NOISE)
     square_down, square_across, product = least, least, np.float32(0.0)
-    for y in range(PATCH):
-        for x in range(PATCH):
-            square_down += room[1, y, x] * room[1, y, x]
-            square_across += room[2, y, x] * room[2, y, x]
-            product += room[1, y, x] * room[2, y, x]
+    for x in range(PATCH * PATCH):
+        square_down += room[1, x] * room[1, x]
+        square_across += room[2, x] * room[2, x]
+        product += room[1, x] * room[2, x]
     scale = np.float32(1.0) / (square_down * square_across - product * product)
     for _ in range(ROUNDS):
         slope_down, slope_across = _slopes(padded, top, left, down, across, room)
@@ -278,10 +320,9 @@ def _slopes(
 ) -> tuple[np.float32, np.float32]:
     _compare(padded, top, left, down, across, room)
     slope_down, slope_across = np.float32(0.0), np.float32(0.0)
-    for y in range(PATCH):
-        for x in range(PATCH):
-            slope_down += room[1, y, x] * room[3, y, x]
-            slope_across += room[2, y, x] * room[3, y, x]
+    for x in range(PATCH * PATCH):
+        slope_down += room[1, x] * room[3, x]
+        slope_across += room[2, x] * room[3, x]
     return slope_down, slope_across
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from colorrt.kernels.arrays import Level
 
 
+ALONE = 200_000
+"""Pixels, of both sides together, up to which a plane is resized on the thread that asks."""
+
+
 class Taps(NamedTuple):
     """Which inputs each output of an axis is the weighted mean of; a named tuple, which Numba understands.
 
@@ -95,7 +99,8 @@ def _resize(plane: NDArray[Any], height: int, width: int, unit: float) -> NDArra
     rows = triangle_taps(plane.shape[0], height)
     columns = triangle_taps(plane.shape[1], width)
     resized = np.empty((height, width), np.float32)
-    _resize_rows(height, readonly_view(plane), rows, columns, np.float32(unit), resized)
+    run = _resize_rows.alone if plane.size + resized.size <= ALONE else _resize_rows
+    run(height, readonly_view(plane), rows, columns, np.float32(unit), resized)
     return resized
 
 
@@ -117,15 +122,39 @@ def _resize_rows(
     for y in range(start, stop):
         first, count = rows.first[y], rows.length[y]
         mixed[:] = np.float32(0.0)
-        # Two rows at once halve the trips of the sums to memory and back.
-        for k in range(0, count - 1, 2):
-            upper, lower = rows.weights[y, k] * unit, rows.weights[y, k + 1] * unit
-            _add_two_rows(mixed, plane[first + k], upper, plane[first + k + 1], lower)
+        # Four rows at once, or two, save the sums trips to memory and back.
+        fours = count - count % 4
+        for k in range(0, fours, 4):
+            _add_four_rows(mixed, plane, first + k, rows.weights[y, k : k + 4], unit)
+        if count % 4 >= 2:
+            upper, lower = rows.weights[y, fours] * unit, rows.weights[y, fours + 1] * unit
+            _add_two_rows(mixed, plane[first + fours], upper, plane[first + fours + 1], lower)
         if count % 2 == 1:
             _add_row(mixed, plane[first + count - 1], rows.weights[y, count - 1] * unit)
+        if width == mixed.size:
+            # Each is its own.
+            _copy_row(mixed, resized[y])
+            continue
         for x in range(width):
             left = columns.first[x]
             resized[y, x] = _dot(mixed[left : left + columns.length[x]], columns.weights[x])
+
+
+@inner
+def _copy_row(mixed: NDArray[np.float32], row: NDArray[np.float32]) -> None:
+    for x in range(row.size):
+        row[x] = mixed[x]
+
+
+@inner
+def _add_four_rows(
+    mixed: NDArray[np.float32], plane: NDArray[Any], first: int, weights: NDArray[np.float32], unit: np.float32
+) -> None:
+    row0, row1, row2, row3 = plane[first], plane[first + 1], plane[first + 2], plane[first + 3]
+    weight0, weight1, weight2, weight3 = weights[0] * unit, weights[1] * unit, weights[2] * unit, weights[3] * unit
+    for x in range(mixed.size):
+        upper = weight0 * np.float32(row0[x]) + weight1 * np.float32(row1[x])
+        mixed[x] += upper + weight2 * np.float32(row2[x]) + weight3 * np.float32(row3[x])
 
 
 @inner

@@ -18,7 +18,7 @@ from colorrt.kernels.anchor import begin_memory, hold_color
 from colorrt.kernels.arrays import check_float32
 from colorrt.kernels.cuts import DIFFERENT, Summary, is_cut, sum_up, tell_apart
 from colorrt.kernels.enlarging import add_enlarged, move_enlarged
-from colorrt.kernels.flow import find_flow
+from colorrt.kernels.flow import find_flows
 from colorrt.kernels.resize import resize_plane
 
 if TYPE_CHECKING:
@@ -116,10 +116,12 @@ class Steadier:
         self._ahead = 0 if causal else WINDOW
         slots, side = WINDOW + self._ahead + 1, self._side
         # Of each frame in its slot: U, V and luma, and the flows to its neighbors in time.
-        self._planes = np.zeros((slots, side, side, 3), np.float32)
-        self._onward = np.zeros((slots, side, side, 2), np.float32)
-        self._back = np.zeros((slots, side, side, 2), np.float32)
+        self._planes = np.zeros((slots, 3, side, side), np.float32)
+        self._onward = np.zeros((slots, 2, side, side), np.float32)
+        self._back = np.zeros((slots, 2, side, side), np.float32)
         self._summaries: dict[int, Summary] = {}
+        # Of each but the oldest: how different it is from the one before.
+        self._distances: dict[int, float] = {}
         self._begins: dict[int, bool] = {}
         self._pending: dict[int, _Pending] = {}
         self._guessed = np.ones(slots, np.bool_)
@@ -148,7 +150,7 @@ class Steadier:
         else:
             # In place of its own, until its neighbors say what it is.
             last = self._planes[(self._next - 1) % len(self._planes)]
-            self._take(np.stack([last[..., 0], last[..., 1], small]), False)
+            self._take(np.stack([last[0], last[1], small]), False)
         return [self._give()] if self._next > self._due + self._ahead else []
 
     def flush(self) -> Iterator[Steadied]:
@@ -168,7 +170,9 @@ class Steadier:
         slots = [frame % len(self._planes) for frame in frames]
         begins = np.array([self._begins[frame] for frame in frames], np.bool_)
         fine = np.zeros((2, 0, 0), np.float32) if self._fine is None else self._fine.copy()
-        return Memory(self._planes[slots], begins, self._guessed[slots], self._anchor.copy(), fine)
+        return Memory(
+            self._planes[slots].transpose(0, 2, 3, 1), begins, self._guessed[slots], self._anchor.copy(), fine
+        )
 
     def _recall(self, memory: Memory) -> None:
         count, side = len(memory.planes), self._side
@@ -185,23 +189,25 @@ class Steadier:
     def _take(self, planes: NDArray[np.float32], guessed: bool) -> None:
         frame, slots = self._next, len(self._planes)
         slot, last = frame % slots, (frame - 1) % slots
-        self._planes[slot] = planes.transpose(1, 2, 0)
+        self._planes[slot] = planes
         if not np.isfinite(planes).all():
             np.nan_to_num(self._planes[slot], copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         self._guessed[slot] = guessed
-        luma = np.ascontiguousarray(self._planes[slot, :, :, 2])
+        luma = self._planes[slot, 2].copy()
         self._summaries[frame] = sum_up(luma)
         self._next += 1
         self._onward[last], self._back[slot] = 0.0, 0.0
-        if frame > self._oldest and tell_apart(self._summaries[frame - 1], self._summaries[frame]) < DIFFERENT:
-            self._onward[last] = find_flow(self._last_luma, luma).transpose(1, 2, 0)
-            self._back[slot] = find_flow(luma, self._last_luma).transpose(1, 2, 0)
+        if frame > self._oldest:
+            self._distances[frame] = tell_apart(self._summaries[frame - 1], self._summaries[frame])
+            if self._distances[frame] < DIFFERENT:
+                self._onward[last], self._back[slot] = find_flows(self._last_luma, luma)
         self._last_luma = luma
         if frame - self._oldest >= slots:
             self._forget(frame - slots)
 
     def _forget(self, frame: int) -> None:
         del self._summaries[frame], self._begins[frame]
+        self._distances.pop(frame, None)
         self._oldest = frame + 1
 
     def _give(self) -> Steadied:
@@ -227,9 +233,8 @@ class Steadier:
             slot,
             self._guessed,
         )
-        own = np.ascontiguousarray(self._planes[slot].transpose(2, 0, 1))
-        back = np.ascontiguousarray(self._back[slot].transpose(2, 0, 1))
-        onward = np.ascontiguousarray(self._onward[(frame - 1) % slots].transpose(2, 0, 1))
+        own = self._planes[slot]
+        back, onward = self._back[slot].copy(), self._onward[(frame - 1) % slots].copy()
         if begins or self._anchor is None:
             self._anchor = begin_memory(own[2], mean)
         else:
@@ -260,5 +265,8 @@ class Steadier:
 
     def _is_cut(self, frame: int, last: int) -> bool:
         """Return whether a cut lies before a frame, as far as the frames up to `last` tell."""
+        if self._distances.get(frame, 0.0) < DIFFERENT:
+            # Which is said of most, and asked of each many times.
+            return False
         first = max(self._oldest, self._due - WINDOW)
         return is_cut([self._summaries[k] for k in range(first, last + 1)], frame - first)

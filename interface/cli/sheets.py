@@ -33,9 +33,17 @@ def check_preview(
 
 
 def write_preview_of(colorizer: Colorizer, film: Job, path: Path, saturation: float | None) -> None:
-    """Write the preview of a film."""
+    """Write the preview of a film; say so where the film, or a part of it, is in color already."""
+    from colorrt.runtime.film.color_look import look_at_color
+    from colorrt.runtime.film.decoding import Span
+    from colorrt.runtime.film.opening import open_film
     from colorrt.runtime.film.preview import write_preview
 
+    color = look_at_color(open_film(film.source), Span())
+    if color.in_color:
+        found = f"{film.source.name}: {color.in_color} of {color.looked} pictures looked at are in color already"
+        rest = "colored without --recolor" if color.is_color else "left out"
+        say(f"{found}; the sheet shows them colored anew, and the film is not {rest}")
     shots = write_preview(colorizer, film.source, path, saturation)
     say(f"{shots} shot{'s' if shots != 1 else ''}: {path}", err=False)
 

@@ -38,12 +38,16 @@ class Picture:
 
 
 class Decoder:
-    """Decodes a film. `damaged`: packets so far that gave no picture; `mended`: times that did not go up."""
+    """Decodes a film. `damaged`: packets so far that gave no picture; `mended`: times that did not go up.
 
-    def __init__(self, facts: FilmFacts, span: Span) -> None:
+    threads: of the codec; None leaves it to choose.
+    """
+
+    def __init__(self, facts: FilmFacts, span: Span, threads: int | None = None) -> None:
         self.facts = facts
         self.damaged = self.mended = 0
         self._span = span
+        self._threads = threads
 
     def pictures(self, skip: int = 0, pts: int | None = None) -> Iterator[Picture]:
         """Yield the pictures of the span but for the first `skip`, the next of which has the time `pts`.
@@ -83,6 +87,8 @@ class Decoder:
         with reading(facts.path) as container:
             stream = container.streams[facts.stream]
             stream.thread_type = "AUTO"
+            if self._threads is not None:
+                stream.codec_context.thread_count = self._threads
             if begin is not None and facts.seekable:
                 container.seek(begin, stream=stream, backward=True)
             for frame in self._frames(container, stream):

@@ -67,12 +67,14 @@ def _deepen(luma: NDArray[Any], depth: int, output: Output) -> NDArray[Any]:
 
 
 class PieceEncoder:
-    """Encodes one piece of a film, closed in itself."""
+    """Encodes one piece of a film, closed in itself. `threads`: of the encoder; None leaves it to choose."""
 
-    def __init__(self, output: Output, tags: Tags) -> None:
+    def __init__(self, output: Output, tags: Tags, threads: int | None = None) -> None:
         av = import_av()
         self._context = av.CodecContext.create(output.encoder, "w")
         set_up(self._context, output, tags)
+        if threads is not None:
+            self._context.thread_count = threads
         self._packets: list[Coded] = []
         self._tags = tags
         self.frames = 0

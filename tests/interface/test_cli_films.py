@@ -143,7 +143,16 @@ def test_part_and_preview(run: Command, tmp_path: Path) -> None:
     assert len(frames_of(tmp_path / "part.mp4")) == 15
     result = run("film.mp4", "--preview", "sheet.png")
     assert (result.exit_code, result.stdout) == (0, "1 shot: sheet.png\n")
+    assert result.stderr == ""
     assert not (tmp_path / "film-color.mp4").exists()
+
+
+def test_preview_of_a_film_in_color_says_so(run: Command, tmp_path: Path) -> None:
+    make_film_in_color(tmp_path / "film.mp4")
+    result = run("film.mp4", "--preview", "sheet.png")
+    assert result.exit_code == 0
+    said = "are in color already; the sheet shows them colored anew, and the film is not colored without --recolor"
+    assert said in result.stderr
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90.0), ("1:30", 90.0), ("0:01:30.5", 90.5), ("2:00:00", 7200.0)])

@@ -8,12 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colorrt.kernels.alignment import LEAST_WEIGHT, OWN_WEIGHT, SIGMA, STILL, align_mean
+from colorrt.kernels.alignment import LEAST_WEIGHT, OWN_WEIGHT, SIGMA, STILL
+from colorrt.kernels.alignment import align_mean as align_planes
 from colorrt.kernels.anchor import FADING, MOVING, PATIENCE, begin_memory, hold_color
 from colorrt.kernels.anchor import STILL as STANDING
 
 SIDES = st.sampled_from([1, 2, 3, 8, 17, 32])
 ALL = np.ones(9, np.bool_)
+
+
+def align_mean(planes: Any, onward: Any, back: Any, *rest: Any) -> Any:
+    """Of pixels that hold their planes, as the reference reads them."""
+    return align_planes(*(np.ascontiguousarray(np.moveaxis(array, -1, 1)) for array in (planes, onward, back)), *rest)
 
 
 def at(plane: Any, y: float, x: float) -> Any:
@@ -72,14 +78,25 @@ def film(seed: int, height: int, width: int, frames: int, motion: float) -> Any:
     height=SIDES,
     width=SIDES,
     motion=st.sampled_from([0.0, 0.1, 1.0, 5.0]),
+    standing=st.lists(st.booleans(), min_size=9, max_size=9),
     before=st.integers(0, 4),
     after=st.integers(0, 4),
     guessed=st.lists(st.booleans(), min_size=9, max_size=9),
 )
 def test_mean_follows_its_definition(
-    seed: int, height: int, width: int, motion: float, before: int, after: int, guessed: list[bool]
+    seed: int,
+    height: int,
+    width: int,
+    motion: float,
+    standing: list[bool],
+    before: int,
+    after: int,
+    guessed: list[bool],
 ) -> None:
     planes, onward, back = film(seed, height, width, 9, motion)
+    # All of some frames stands, and half of all: rows that stand go another way.
+    onward[standing], back[standing] = 0.0, 0.0
+    onward[:, : height // 2], back[:, : height // 2] = 0.0, 0.0
     # A ring begins anywhere.
     slots = np.roll(np.arange(9), seed % 9)
     earlier, later = slots[4 - before : 4][::-1], slots[5 : 5 + after]

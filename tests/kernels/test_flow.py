@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colorrt.kernels.flow import LEAST_SIDE, LEVELS, NOISE, PATCH, REACH, ROUNDS, SETTLED, STRIDE, find_flow
+from colorrt.kernels.flow import (
+    LEAST_SIDE,
+    LEVELS,
+    NOISE,
+    PATCH,
+    REACH,
+    ROUNDS,
+    SETTLED,
+    STRIDE,
+    find_flow,
+    find_flows,
+)
 
 
 def waves(height: int, width: int, seed: int, down: float = 0.0, across: float = 0.0) -> Any:
@@ -170,3 +181,12 @@ def test_wrong_arrays_are_refused() -> None:
         find_flow(np.zeros((0, 8), np.float32), good)
     with pytest.raises(ValueError, match="of one shape"):
         find_flow(good, np.zeros((8, 9), np.float32))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (40, 50), (5, 9)])
+def test_flows_of_both_ways_are_those_of_each(size: tuple[int, int]) -> None:
+    first, second = waves(*size, 2), waves(*size, 2, 1.3, -0.7)
+    for one, other in ((first, second), (first, first.copy())):
+        onward, back = find_flows(one, other)
+        np.testing.assert_array_equal(onward, find_flow(one, other))
+        np.testing.assert_array_equal(back, find_flow(other, one))

@@ -58,13 +58,13 @@ def reference(lumas: Any, chromas: Any, *, causal: bool) -> tuple[Any, list[int]
     side, count = min(size, SIDE), len(lumas)
     small = np.stack([resize_plane(luma, side, side) for luma in lumas])
     colors = np.stack([[resize_plane(plane, side, side) for plane in chroma] for chroma in chromas])
-    planes = np.concatenate([colors, small[:, None]], axis=1).transpose(0, 2, 3, 1).copy()
+    planes = np.concatenate([colors, small[:, None]], axis=1)
     summaries = [sum_up(luma) for luma in small]
-    onward, back = np.zeros((2, count, side, side, 2), np.float32)
+    onward, back = np.zeros((2, count, 2, side, side), np.float32)
     for t in range(1, count):
         if tell_apart(summaries[t - 1], summaries[t]) < DIFFERENT:
-            onward[t - 1] = find_flow(small[t - 1], small[t]).transpose(1, 2, 0)
-            back[t] = find_flow(small[t], small[t - 1]).transpose(1, 2, 0)
+            onward[t - 1] = find_flow(small[t - 1], small[t])
+            back[t] = find_flow(small[t], small[t - 1])
     ahead = 0 if causal else WINDOW
     begins = [t == 0 or is_cut(summaries[max(t - WINDOW, 0) : t + ahead + 1], min(t, WINDOW)) for t in range(count)]
     steadied = []
@@ -82,7 +82,7 @@ def reference(lumas: Any, chromas: Any, *, causal: bool) -> tuple[Any, list[int]
         if memory is None or begins[t]:
             memory = begin_memory(small[t], mean)
         else:
-            mean, memory = hold_color(memory, small[t], mean, back[t].transpose(2, 0, 1).copy())
+            mean, memory = hold_color(memory, small[t], mean, back[t])
         correction = np.stack([resize_plane(plane, size, size) for plane in mean - colors[t]])
         steadied.append(chromas[t] + correction)
     return np.stack(steadied), [t for t in range(count) if begins[t]]
