@@ -13,7 +13,9 @@ from colorrt.errors import UsageError
 
 VERSION = "1.30.0"
 """The version that the page is tested with."""
-ADVICE = f"run 'npm pack onnxruntime-web@{VERSION}' and give the file that it writes: --ort onnxruntime-web-{VERSION}.tgz"
+ADVICE = (
+    f"run 'npm pack onnxruntime-web@{VERSION}' and give the file that it writes: --ort onnxruntime-web-{VERSION}.tgz"
+)
 
 # Names of ours: few hosts know that .mjs is JavaScript.
 FILES = {

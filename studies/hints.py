@@ -116,9 +116,7 @@ def hint_lines(report: HintReport) -> list[str]:
     ]
 
 
-def _spread(
-    way: str, guess: NDArray[np.float32], small: NDArray[np.float32], hints: Hints
-) -> NDArray[np.float32]:
+def _spread(way: str, guess: NDArray[np.float32], small: NDArray[np.float32], hints: Hints) -> NDArray[np.float32]:
     if way == "ours":
         return add_hints(guess, small, hints, 1.0)
     wrong = hints.colors - _means_at(guess, hints.places)

@@ -16,9 +16,7 @@ def _guess(seed: int, height: int, width: int) -> np.ndarray:
     return (0.1 * rng.standard_normal((2, height, width)) + [[[0.05]], [[-0.08]]]).astype(np.float32)
 
 
-@given(
-    st.integers(0, 2**32 - 1), st.integers(1, 24), st.integers(1, 24), st.floats(1, 10, exclude_min=True, width=32)
-)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 24), st.integers(1, 24), st.floats(1, 10, exclude_min=True, width=32))
 def test_the_mean_stays_and_what_lies_around_it_is_multiplied(
     seed: int, height: int, width: int, saturation: float
 ) -> None:

@@ -19,6 +19,7 @@ from colorrt import kernels
 from colorrt.kernels.edges import follow_edges
 from colorrt.photos.shipped import shipped_photos
 from colorrt.runtime.hints import add_hints, read_hints
+from colorrt.runtime.mean_color import keep_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,6 +159,14 @@ def test_pixels_are_the_same(
     rendered = render(node, luma, chroma, guide, saturation)
     assert_within_one_level(rendered, kernels.render_rgb(luma, chroma, saturation, guide=guide))
     assert np.abs(kernels.luma(np.ascontiguousarray(rendered)).astype(int) - luma).max() <= 1
+
+
+@pytest.mark.parametrize("saturation", [0.5, 1.0, 1.5, 4.0])
+def test_the_mean_stays_the_same(node: Node, saturation: float) -> None:
+    chroma = np.random.default_rng(5).normal(0.05, 0.1, (2, 24, 24)).astype(np.float32)
+    chroma[0, 3, 4] = np.nan
+    answer = node.call("mean", "keepMean", chroma, 24, saturation)
+    np.testing.assert_allclose(array(answer, np.float32, 2, 24, 24), keep_mean(chroma, saturation), atol=1e-7)
 
 
 def test_what_is_not_finite_is_gray(node: Node) -> None:

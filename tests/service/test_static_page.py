@@ -171,9 +171,7 @@ def assert_close(content: bytes, expected: NDArray[np.uint8]) -> None:
     assert off.mean() < 0.2
 
 
-def test_a_picture_becomes_what_run_makes_of_it(
-    page: Any, old: Path, gray: NDArray[np.uint8], lite: Colorizer
-) -> None:
+def test_a_picture_becomes_what_run_makes_of_it(page: Any, old: Path, gray: NDArray[np.uint8], lite: Colorizer) -> None:
     give(page, old)
     assert "threads" in page.inner_text("#model") or os.cpu_count() == 1
     name, content = download(page, "#download")

@@ -3,6 +3,7 @@
 import { formatOf } from "../declared.js";
 import { addHints, readHints } from "./kernels/hints.js";
 import { lumaOf } from "./kernels/luma.js";
+import { keepMean } from "./kernels/mean.js";
 import { renderRgb } from "./kernels/rendering.js";
 import { resizeLuma } from "./kernels/resize.js";
 import { addMark } from "./mark.js";
@@ -50,6 +51,7 @@ async function color({ key, picture, options, hints, name }) {
       sight.guesses.set(factor, { small, chroma: await (await network)(small, side) });
     }
     ({ small, chroma } = sight.guesses.get(factor));
+    chroma = keepMean(chroma, side, saturation);
     if (hints) {
       const strokes = await levelsOf(hints);
       const given = readHints(strokes.data, strokes.height, strokes.width);
