@@ -41,8 +41,8 @@ class FilmReport:
     """What was measured of a film.
 
     `stages`: ms of a picture, by the host clock; those of ours and the codec's on one thread, the network on those that
-    it takes. `costs`: what each takes of a picture, ms, the mean over all. `shares`: of the stages that not every picture
-    goes through, the part of the pictures that did.
+    it takes. `costs`: what each takes of a picture, ms, the mean over all. `shares`: of the stages that not every
+    picture goes through, the part of the pictures that did.
     `pictures`: how many the whole passage colored, `seconds`: what it took.
     """
 
@@ -174,13 +174,15 @@ def film_lines(report: FilmReport) -> list[str]:
         "one picture, stage after stage; ms by the host clock: p50 / p90, the mean over all pictures, its share",
     ]
     lines += [
-        f"{name:<8}  {times.p50_ms:7.2f} / {times.p90_ms:7.2f}  {report.costs[name]:7.2f}  {report.costs[name] / whole:4.0%}"
+        f"{name:<8}  {times.p50_ms:7.2f} / {times.p90_ms:7.2f}  {report.costs[name]:7.2f}  "
+        f"{report.costs[name] / whole:4.0%}"
         + (f"  of {report.shares[name]:.0%} of the pictures" if name in report.shares else "")
         for name, times in report.stages.items()
     ]
     return [
         *lines,
-        f"neither codec nor network: {report.own_ms:.2f} ms on one thread; codec: {codec:.2f} ms, {codec / whole:.0%} of all",
+        f"neither codec nor network: {report.own_ms:.2f} ms on one thread; "
+        f"codec: {codec:.2f} ms, {codec / whole:.0%} of all",
         "",
         f"the whole passage, side by side: {report.pictures} pictures in {report.seconds:.1f} s, "
         f"{report.pictures / report.seconds:.1f} a second",

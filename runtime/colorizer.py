@@ -113,10 +113,10 @@ class Colorizer:
 
         `picture`: a path; the bytes of a picture file; an image of Pillow (turned upright if its EXIF says how); or
         an array H x W or H x W x 3 of uint8, uint16 or floats in 0..1. Of a color picture only the luma is used,
-        alpha is not. `saturation`: factor on the guessed chroma (equation 11 of Salmona et al. 2022), 0..10;
-        above 1 its mean stays, see `keep_mean`; None takes the model's own. `hints`: colors that are wanted at some places, as strokes on a transparent picture of
-        the same proportions, see `read_hints`. Returns H x W x 3 in the dtype of the picture (floats in 0..1 again, by
-        way of 16 bits); its BT.601 luma is that of the picture within rounding.
+        alpha is not. `saturation`: factor on the guessed chroma (equation 11 of Salmona et al. 2022), 0..10; above 1
+        its mean stays, see `keep_mean`; None takes the model's own. `hints`: colors that are wanted at some places, as
+        strokes on a transparent picture of the same proportions, see `read_hints`. Returns H x W x 3 in the dtype of
+        the picture (floats in 0..1 again, by way of 16 bits); its BT.601 luma is that of the picture within rounding.
 
         Raises PictureError when the file or image cannot be read, the hints do not fit it or cannot be read, or the
         network answers nothing finite, ModelError when it fails, UsageError for arrays of other shapes, dtypes and

@@ -1,8 +1,8 @@
 """More saturation without more cast: what is added to a guess spreads its colors apart and leaves their mean.
 
-A network that is unsure answers with what is common, so the mean color of its guess leans to brown. Multiplied along, this
-lean becomes a cast over everything. On photographs that no network was trained on, colors that are spread around a mean
-that stays are nearer to the originals than colors that are multiplied, at every colorfulness above that of the guess;
+A network that is unsure answers with what is common, so the mean color of its guess leans to brown. Multiplied along,
+this lean becomes a cast over everything. On held-out photographs, colors that are spread around a mean that stays are
+nearer to the originals than colors that are multiplied, at every colorfulness above that of the guess;
 docs/quality.md has the figures.
 """
 

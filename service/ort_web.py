@@ -49,7 +49,7 @@ class OrtWeb:
 
 
 def read_ort_web(source: Path | None) -> OrtWeb:
-    """Read the package: a .tgz as `npm pack` writes it, or a folder as `npm install` does (node_modules/onnxruntime-web).
+    """Read the package: a .tgz as `npm pack` writes it, or node_modules/onnxruntime-web as `npm install` does.
 
     Raises UsageError when it is missing, another package, damaged, lacks files, or has other files than its version
     has.

@@ -40,8 +40,8 @@ def page(
     precision: Annotated[
         Precision,
         typer.Option(
-            help="How weights are stored: fp16 halves the file, fp32 leaves it as it is, int8 takes the model that ships "
-            "in INT8.",
+            help="How weights are stored: fp16 halves the file, fp32 leaves it as it is, int8 takes the model that "
+            "ships in INT8.",
             rich_help_panel=MODEL,
         ),
     ] = Precision.FP16,

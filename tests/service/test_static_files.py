@@ -112,7 +112,7 @@ def test_halved_graphs_are_valid_onnx() -> None:
 
 @pytest.mark.parametrize("cut", [1, 1000, -1])
 def test_cut_files_are_told(cut: int) -> None:
-    with pytest.raises(ValueError, match="cut off|unexpected byte"):
+    with pytest.raises(ValueError, match=r"cut off|unexpected byte"):
         halve_weights(shipped_artifact().read_bytes()[:cut])
 
 

@@ -1,7 +1,7 @@
 """The static page in a real browser: it colors by itself, as `colorrt run` does, with nothing but a host of files.
 
-Needs Chromium, Playwright, and the npm package onnxruntime-web, which npm fetches; where one is missing, these tests skip
-and say so.
+Needs Chromium, Playwright, and the npm package onnxruntime-web, which npm fetches; where one is missing, these tests
+skip and say so.
 """
 
 from __future__ import annotations
