@@ -65,7 +65,7 @@ class FeatureExtractor:
         try:
             import torch
 
-            from colorrt.models.efficientnet import Encoder, load_published, published_file
+            from colorrt.models.encoders.efficientnet import Encoder, load_published, published_file
 
             weights = published_file("lite0")
         except ImportError as error:

@@ -24,8 +24,8 @@ from colorrt.export.memory import check_memory
 from colorrt.export.precision.fp16 import check_precision, to_half
 from colorrt.export.strips import cut_into_strips
 from colorrt.models.family import Family, Network
-from colorrt.models.known_files import describe_known, find_known
 from colorrt.models.registry import load_network
+from colorrt.models.weights.known_files import describe_known, find_known
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.shipped import shipped_weights
 

@@ -2,8 +2,8 @@
 
     python -m colorrt.export.half_weights runs/finish/weights.safetensors runtime/weights/lite.safetensors
 
-Whoever loads them gets FP32 back (`colorrt.models.checkpoint`), rounded to FP16's eleven bits. Convolutions that
-average over many products lose nothing that an export would notice; the few numbers of norms, biases and depthwise
+Whoever loads them gets FP32 back (`colorrt.models.weights.checkpoint`), rounded to FP16's eleven bits. Convolutions
+that average over many products lose nothing that an export would notice; the few numbers of norms, biases and depthwise
 convolutions weigh more, and stay FP32.
 """
 
@@ -26,8 +26,8 @@ from colorrt.contract import UNIT, Parity
 from colorrt.errors import ColorrtError, ExportError, UsageError
 from colorrt.export.checks import MEAN_BOUND, WORST_BOUND, answer_of_network
 from colorrt.export.precision.parity import compare
-from colorrt.models.checkpoint import load_state
 from colorrt.models.registry import detect
+from colorrt.models.weights.checkpoint import load_state
 from colorrt.photos.shipped import parity_lumas
 
 SMALLEST = 4096

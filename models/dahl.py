@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from colorrt.contract import U_SCALE, V_SCALE
 from colorrt.errors import WeightsError
-from colorrt.models.checkpoint import fill, shape_of
 from colorrt.models.family import Family
+from colorrt.models.weights.checkpoint import fill, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,13 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorrt.errors import WeightsError
-from colorrt.models.checkpoint import fill, shape_of
 from colorrt.models.color import IMAGENET_MEAN, IMAGENET_STD, ChromaOfLab, LabScale
 from colorrt.models.color_queries import HEADS, SCALES, ColorDecoder, QueryShape
-from colorrt.models.convnext import ConvNext, ConvNextShape
+from colorrt.models.encoders.convnext import ConvNext, ConvNextShape
 from colorrt.models.family import Family
 from colorrt.models.layers import blur
 from colorrt.models.norms import fold_norms
+from colorrt.models.weights.checkpoint import fill, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorrt.models.checkpoint import fill, shape_of
 from colorrt.models.color import ChromaOfRgb
+from colorrt.models.encoders.resnet import ResNetBody, ResNetShape
+from colorrt.models.encoders.resnet import read_shape as read_resnet_shape
 from colorrt.models.family import Family
 from colorrt.models.layers import SelfAttention, blur, crop_to
 from colorrt.models.norms import fold_norms
-from colorrt.models.resnet import ResNetBody, ResNetShape
-from colorrt.models.resnet import read_shape as read_resnet_shape
+from colorrt.models.weights.checkpoint import fill, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

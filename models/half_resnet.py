@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from colorrt.errors import WeightsError
-from colorrt.models.checkpoint import fill, shape_of
 from colorrt.models.color import ChromaOfLab, LabScale
+from colorrt.models.encoders.resnet import BasicBlock
 from colorrt.models.family import Family
-from colorrt.models.resnet import BasicBlock
+from colorrt.models.weights.checkpoint import fill, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorrt.errors import WeightsError
-from colorrt.models.checkpoint import fill
-from colorrt.models.efficientnet import ENCODERS, Encoder
+from colorrt.models.encoders.efficientnet import ENCODERS, Encoder
 from colorrt.models.family import Family
 from colorrt.models.layers import SelfAttention, blur, crop_to, icnr_
+from colorrt.models.weights.checkpoint import fill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorrt.contract import LUMA_OF_RGB, U_SCALE, V_SCALE
-from colorrt.models.checkpoint import fill
 from colorrt.models.family import Family
 from colorrt.models.layers import blur
 from colorrt.models.lite import FIRST_UP, Lite, LiteShape, enlarge, read_shape
 from colorrt.models.lite import recognize as recognize_lite
+from colorrt.models.weights.checkpoint import fill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from colorrt.errors import UsageError, WeightsError
 from colorrt.models.catalog import FAMILY_FILES
-from colorrt.models.checkpoint import load_state
 from colorrt.models.family import Family, Network
 from colorrt.models.lookalikes import describe_stranger
+from colorrt.models.weights.checkpoint import load_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

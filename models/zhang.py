@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorrt.errors import WeightsError
-from colorrt.models.checkpoint import fill, shape_of
 from colorrt.models.color import ChromaOfLab, LabScale
 from colorrt.models.family import Family
+from colorrt.models.weights.checkpoint import fill, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Luma as old photographs have it: contrast, gamma, vignettes, fading, softness, grain, JPEG, each by chance.
 
-The changes and their chances are those that training makes (`colorrt.training.augment`), without PyTorch, one picture
-at a time.
+The changes and their chances are those that training makes (`colorrt.training.squares.augment`), without PyTorch, one
+picture at a time.
 """
 
 from __future__ import annotations

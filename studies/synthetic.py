@@ -16,7 +16,7 @@ from colorrt.atomic import atomic_path
 from colorrt.contract import UNIT
 from colorrt.models.color import ChromaOfRgb
 from colorrt.models.deoldify import DeOldify, DeOldifyShape
-from colorrt.models.resnet import ResNetShape
+from colorrt.models.encoders.resnet import ResNetShape
 from colorrt.photos.shipped import parity_lumas
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from colorrt.models.color import WHITE, XYZ_OF_RGB, ChromaOfLab, LabScale, lightness_of
 from colorrt.models.dahl import GAINS, GRAY
-from colorrt.training.augment import join
+from colorrt.training.squares.augment import join
 
 _CODED_KNEE, _RATIO_KNEE = 0.04045, 0.008856
 

@@ -10,22 +10,22 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from colorrt.errors import UsageError, WeightsError
-from colorrt.models.checkpoint import load_state
 from colorrt.models.deoldify import DeOldify, DeOldifyShape, Shuffle
-from colorrt.models.efficientnet import load_published, published_file
+from colorrt.models.encoders.efficientnet import load_published, published_file
+from colorrt.models.encoders.resnet import ResNetShape
 from colorrt.models.ipol import Ipol, IpolShape, UpSample
 from colorrt.models.layers import icnr_
 from colorrt.models.lite import Lite, LiteShape
 from colorrt.models.lite_bins import LiteBins
 from colorrt.models.norms import fold_norms
 from colorrt.models.registry import family_of
-from colorrt.models.resnet import ResNetShape
+from colorrt.models.weights.checkpoint import load_state
 from colorrt.training.builders.dahl import find_vgg, load_frozen_vgg, make_dahl
 from colorrt.training.builders.fusion import extractor_of, load_frozen_extractor, make_fusion, missing_extractor
 from colorrt.training.builders.half_resnet import find_resnet18, load_half_resnet, make_half_resnet
 from colorrt.training.builders.kth import make_kth
 from colorrt.training.builders.zhang import make_zhang
-from colorrt.training.recipe import NetworkRecipe
+from colorrt.training.recipes.recipe import NetworkRecipe
 from colorrt.training.trainee import Trainee
 
 _RESNET34 = ResNetShape(64, (64, 128, 256, 512), (3, 4, 6, 3), bottleneck=False)

@@ -11,10 +11,8 @@ from torch import Tensor, nn
 from colorrt.models.color import chroma_matrix
 from colorrt.models.lite import Lite
 from colorrt.models.lite_bins import LiteBins
-from colorrt.training.augment import age, speckle, split
-from colorrt.training.bins import SideHead, bins_loss
-from colorrt.training.knowledge import Twin
-from colorrt.training.losses import (
+from colorrt.training.losses.bins import SideHead, bins_loss
+from colorrt.training.losses.chroma import (
     add_noise,
     cast_loss,
     coarse_loss,
@@ -23,9 +21,11 @@ from colorrt.training.losses import (
     rarity_weight,
     stability_loss,
 )
-from colorrt.training.recipe import LossRecipe
+from colorrt.training.losses.knowledge import Twin
+from colorrt.training.recipes.recipe import LossRecipe
+from colorrt.training.squares.augment import age, speckle, split
+from colorrt.training.squares.views import View, consistency_loss, take_view
 from colorrt.training.trainee import Trainee
-from colorrt.training.views import View, consistency_loss, take_view
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Objective:
         self.recipe, self.trainee, self.features, self.side, self.weights = recipe, trainee, features, side, weights
         self.twin = twin
         self.hues: Tensor | None = None
-        """Weights of hues, once they are known; see `colorrt.training.hues`."""
+        """Weights of hues, once they are known; see `colorrt.training.losses.hues`."""
         self.matrix = chroma_matrix().reshape(2, 3, 1, 1).to(device)
         # VGG's features are of the size that the published weights of the terms were chosen for.
         self.relative = recipe.features != "none" and features is not None and not hasattr(features, "features")

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from colorrt.errors import UsageError
-from colorrt.training.augment import split
-from colorrt.training.bins import color_weights
-from colorrt.training.critic import Critic
-from colorrt.training.data import Dataset
-from colorrt.training.hues import hue_weights
+from colorrt.training.losses.bins import color_weights
+from colorrt.training.losses.critic import Critic
+from colorrt.training.losses.hues import hue_weights
 from colorrt.training.objective import Objective
 from colorrt.training.papers.judges import Judges
 from colorrt.training.papers.objective import PaperObjective
-from colorrt.training.recipe import JudgesRecipe, Recipe, Stage
+from colorrt.training.recipes.recipe import JudgesRecipe, Recipe, Stage
+from colorrt.training.squares.augment import split
+from colorrt.training.squares.dataset import Dataset
 from colorrt.training.state import State, restore_numbers
 from colorrt.training.steps import make_critic_optimizer, make_optimizer
 from colorrt.training.validation import whole_squares

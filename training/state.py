@@ -13,8 +13,8 @@ from torch.optim import Optimizer
 
 from colorrt.atomic import atomic_path
 from colorrt.errors import UsageError, WeightsError
-from colorrt.training.bins import SideHead
-from colorrt.training.recipe import Recipe
+from colorrt.training.losses.bins import SideHead
+from colorrt.training.recipes.recipe import Recipe
 from colorrt.training.trainee import Trainee
 from colorrt.training.weights import Average
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from colorrt.training.critic import adversarial_loss, critic_loss
+from colorrt.training.losses.critic import adversarial_loss, critic_loss
 from colorrt.training.objective import Examples, Objective
-from colorrt.training.recipe import OptimizerRecipe, Recipe, Stage
+from colorrt.training.recipes.recipe import OptimizerRecipe, Recipe, Stage
 from colorrt.training.schedule import Cycle, decayed
 from colorrt.training.state import State
 from colorrt.training.validation import trainee_clamped

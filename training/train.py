@@ -16,20 +16,20 @@ from torch import Tensor
 
 from colorrt.contract import Device
 from colorrt.errors import UsageError
-from colorrt.training.bins import SideHead
-from colorrt.training.data import GIGABYTE, Batch, Dataset, Plan, cut_batches, prefetch
 from colorrt.training.devices import choose_device, mixed_precision
-from colorrt.training.features import make_features
 from colorrt.training.interrupts import interruptible
-from colorrt.training.knowledge import make_twin
-from colorrt.training.listing import PhotoIndex
 from colorrt.training.logs import Log, Progress, Tally, describe_pace
+from colorrt.training.losses.bins import SideHead
+from colorrt.training.losses.features import make_features
+from colorrt.training.losses.knowledge import make_twin
 from colorrt.training.networks import make_trainee
 from colorrt.training.objective import Examples, Objective, prepare
 from colorrt.training.papers.objective import PaperObjective
 from colorrt.training.papers.steps import take_paper_step
 from colorrt.training.preparing import classes_of, make_parts, seed_of, set_modes, weigh_classes, weigh_colors
-from colorrt.training.recipe import Recipe, Stage
+from colorrt.training.recipes.recipe import Recipe, Stage
+from colorrt.training.squares.dataset import GIGABYTE, Batch, Dataset, Plan, cut_batches, prefetch
+from colorrt.training.squares.listing import PhotoIndex
 from colorrt.training.state import State, peek, restore_state, save_state
 from colorrt.training.steps import set_pace, take_step
 from colorrt.training.validation import SHEET_ROWS, validate, whole_squares, write_samples

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from colorrt.models.color import IMAGENET_MEAN, IMAGENET_STD
-from colorrt.training.augment import join
 from colorrt.training.frames import Frame
+from colorrt.training.squares.augment import join
 
 
 @dataclass

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from colorrt.atomic import atomic_path
 from colorrt.errors import UsageError
-from colorrt.training.augment import join, split
-from colorrt.training.data import Dataset
 from colorrt.training.frames import LabFrame
 from colorrt.training.objective import Objective
+from colorrt.training.squares.augment import join, split
+from colorrt.training.squares.dataset import Dataset
 from colorrt.training.trainee import Trainee
 
 MOST_PHOTOS = 200

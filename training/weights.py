@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from colorrt.atomic import atomic_path
 from colorrt.errors import UsageError, WeightsError
-from colorrt.models.checkpoint import load_state
 from colorrt.models.norms import fold_norms
+from colorrt.models.weights.checkpoint import load_state
 from colorrt.training.networks import folded_state
 
 # Estimates of singular vectors and counters follow as they are: their average stands for nothing.

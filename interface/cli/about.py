@@ -26,7 +26,7 @@ def info(
 
     The file is only read, never run: engines need neither a GPU nor TensorRT.
     """
-    from colorrt.models.known_files import describe_known, find_known
+    from colorrt.models.weights.known_files import describe_known, find_known
     from colorrt.runtime.artifact import read_artifact
 
     found = read_artifact(artifact)
@@ -102,7 +102,7 @@ def _engine_rows(engine: Engine) -> list[tuple[str, str]]:
 def models(as_json: AsJsonOption = False) -> None:
     """List the networks that colorrt knows, the published files that it recognizes, and the shipped model."""
     from colorrt.models.catalog import FAMILY_FILES
-    from colorrt.models.known_files import KNOWN_FILES
+    from colorrt.models.weights.known_files import KNOWN_FILES
     from colorrt.runtime.artifact import read_artifact
     from colorrt.runtime.shipped import shipped_artifact, shipped_card
 

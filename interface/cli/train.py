@@ -96,8 +96,8 @@ def train(
         import torch
 
         from colorrt.runtime.sessions.session import count_cores
-        from colorrt.training.recipe import shrink
-        from colorrt.training.recipe_toml import find_recipe, read_recipe
+        from colorrt.training.recipes.reading import find_recipe, read_recipe
+        from colorrt.training.recipes.recipe import shrink
         from colorrt.training.train import Files
         from colorrt.training.train import train as run
     except ImportError as error:

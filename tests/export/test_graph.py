@@ -17,9 +17,9 @@ from colorrt.export.checks import check_parity, check_structure, measure_parity
 from colorrt.export.graph import OPSET, export_module, stamp, trace
 from colorrt.models.color import ChromaOfRgb
 from colorrt.models.deoldify import DeOldify, DeOldifyShape
+from colorrt.models.encoders.resnet import ResNetShape
 from colorrt.models.layers import blur
 from colorrt.models.lite import Lite, LiteShape
-from colorrt.models.resnet import ResNetShape
 
 TINY_DEOLDIFY = DeOldifyShape(ResNetShape(8, (8, 16, 16, 32), (1, 1, 1, 1), bottleneck=False), True, 48)
 

@@ -17,9 +17,9 @@ from colorrt.export import half_weights
 from colorrt.export.checks import MEAN_BOUND, WORST_BOUND, answer_of_network
 from colorrt.export.half_weights import MADE_FROM, SMALLEST, halve_weights, main
 from colorrt.export.precision.parity import answer_of, compare
-from colorrt.models.checkpoint import load_state
 from colorrt.models.lite import Lite, LiteShape
 from colorrt.models.registry import load_network
+from colorrt.models.weights.checkpoint import load_state
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import read_artifact
 from colorrt.runtime.shipped import shipped_artifact, shipped_weights

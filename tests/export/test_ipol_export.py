@@ -9,10 +9,10 @@ import safetensors.torch
 import torch
 
 from colorrt.export.exporting import export_network
+from colorrt.models.encoders.resnet import ResNetShape
 from colorrt.models.ipol import Ipol, IpolShape
 from colorrt.models.lite import LiteShape
 from colorrt.models.lite_bins import LiteBins
-from colorrt.models.resnet import ResNetShape
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,10 +19,10 @@ from colorrt.export import memory
 from colorrt.export.exporting import export_network
 from colorrt.export.memory import check_memory, estimate_memory
 from colorrt.models import registry
-from colorrt.models.checkpoint import fill
 from colorrt.models.color import ChromaOfLab, LabScale
 from colorrt.models.family import Family
 from colorrt.models.registry import load_network
+from colorrt.models.weights.checkpoint import fill
 from colorrt.photos.shipped import parity_lumas
 from colorrt.runtime.artifact import read_artifact
 

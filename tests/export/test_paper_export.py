@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from colorrt.export.exporting import export_network
-from colorrt.models.convnext import ConvNextShape
 from colorrt.models.dahl import ResidualEncoder, ResidualShape
-from colorrt.models.extractors import EXTRACTORS, ConvNextLogits
+from colorrt.models.encoders.convnext import ConvNextShape
+from colorrt.models.encoders.extractors import EXTRACTORS, ConvNextLogits
 from colorrt.models.fusion import Fusion, FusionShape
 from colorrt.models.kth import KthShape, KthUnet
 from colorrt.models.registry import load_network

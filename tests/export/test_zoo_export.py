@@ -14,8 +14,8 @@ from colorrt.errors import UsageError
 from colorrt.export import exporting
 from colorrt.export.exporting import check_size, export_network
 from colorrt.models.color_queries import QueryShape
-from colorrt.models.convnext import ConvNextShape
 from colorrt.models.ddcolor import DDColor, DDColorShape
+from colorrt.models.encoders.convnext import ConvNextShape
 from colorrt.models.half_resnet import HalfResNet, HalfResNetShape
 from colorrt.models.registry import FAMILIES, load_network
 from colorrt.models.zhang import Eccv16, Eccv16Shape, Siggraph17, Siggraph17Shape

@@ -15,7 +15,7 @@ import pytest
 from colorrt import __version__
 from colorrt.contract import Contract
 from colorrt.models.catalog import KNOWN_MODELS
-from colorrt.models.known_files import KNOWN_FILES, describe_known
+from colorrt.models.weights.known_files import KNOWN_FILES, describe_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable

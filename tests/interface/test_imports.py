@@ -53,7 +53,10 @@ def test_info_loads_nothing_heavy(tmp_path: Path, tiny_onnx: Path) -> None:
     assert "colorrt.runtime.artifact" in modules
     # The list of known files lies beside the networks, and loads none of them.
     assert modules.isdisjoint(set(HEAVY) - {"colorrt.models"})
-    assert {name for name in modules if name.startswith("colorrt.models.")} == {"colorrt.models.known_files"}
+    assert {name for name in modules if name.startswith("colorrt.models.")} == {
+        "colorrt.models.weights",
+        "colorrt.models.weights.known_files",
+    }
 
 
 def test_list_of_models_loads_no_torch(tmp_path: Path) -> None:

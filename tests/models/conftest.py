@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from colorrt.models.deoldify import DeOldify, DeOldifyShape
-from colorrt.models.resnet import ResNetShape
+from colorrt.models.encoders.resnet import ResNetShape
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,10 +12,10 @@ from colorrt import models
 from colorrt.contract import UNIT
 from colorrt.errors import UsageError
 from colorrt.models.catalog import FAMILY_FILES, KNOWN_MODELS
-from colorrt.models.known_files import KNOWN_FILES, find_known
 from colorrt.models.lite import Lite
 from colorrt.models.lite_bins import LiteBins
 from colorrt.models.registry import FAMILIES, detect, family_of
+from colorrt.models.weights.known_files import KNOWN_FILES, find_known
 
 
 def test_every_file_with_a_family_is_listed_once() -> None:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from colorrt.errors import WeightsError
-from colorrt.models.checkpoint import fill, load_state
+from colorrt.models.weights.checkpoint import fill, load_state
 
 CONTAINERS = {"zip": True, "legacy": False}
 

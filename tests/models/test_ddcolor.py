@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from colorrt.errors import WeightsError
 from colorrt.models.color import ChromaOfLab
 from colorrt.models.color_queries import QueryShape, encode_positions
-from colorrt.models.convnext import ConvNextShape
 from colorrt.models.ddcolor import FAMILY, DDColor, DDColorShape, build, read_shape, recognize
+from colorrt.models.encoders.convnext import ConvNextShape
 from colorrt.models.layers import blur
 from colorrt.models.norms import fold_norms
 from colorrt.models.registry import load_network

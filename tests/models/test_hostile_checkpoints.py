@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from colorrt.errors import WeightsError
-from colorrt.models.checkpoint import fill, load_state
 from colorrt.models.registry import load_network
+from colorrt.models.weights.checkpoint import fill, load_state
 
 
 def refusal(path: Path) -> str:

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from colorrt.errors import WeightsError
-from colorrt.models import ipol, vgg
+from colorrt.models import ipol
 from colorrt.models.color import IMAGENET_MEAN, IMAGENET_STD, ChromaOfRgb
+from colorrt.models.encoders import vgg
+from colorrt.models.encoders.resnet import ResNetShape
 from colorrt.models.ipol import YUV_OF_RGB, Attention, Ipol, IpolShape, range_of_box
 from colorrt.models.lite_bins import LiteBins, centers
 from colorrt.models.registry import detect, load_network
-from colorrt.models.resnet import ResNetShape
 
 if TYPE_CHECKING:
     from pathlib import Path

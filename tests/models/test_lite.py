@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from colorrt.models.efficientnet import ENCODERS
+from colorrt.models.encoders.efficientnet import ENCODERS
 from colorrt.models.layers import SelfAttention
 from colorrt.models.lite import CHROMA_LIMIT, Lite, LiteShape, read_shape, recognize
 from colorrt.models.registry import load_network

@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from colorrt.errors import WeightsError
-from colorrt.models import whole_modules
-from colorrt.models.checkpoint import load_state
+from colorrt.models.encoders.resnet import BasicBlock
 from colorrt.models.half_resnet import HalfResNet, HalfResNetShape
 from colorrt.models.registry import load_network
-from colorrt.models.resnet import BasicBlock
+from colorrt.models.weights import whole_modules
+from colorrt.models.weights.checkpoint import load_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable

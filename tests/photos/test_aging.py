@@ -21,7 +21,7 @@ def test_same_state_gives_the_same_picture_in_range() -> None:
 @pytest.mark.parametrize("place", [0.0, 1.0])
 def test_changes_are_those_of_training(monkeypatch: pytest.MonkeyPatch, place: float) -> None:
     torch = pytest.importorskip("torch")
-    from colorrt.training import augment
+    from colorrt.training.squares import augment
 
     def between(self: object, low: float, high: float) -> float:
         # No grain: its numbers are drawn otherwise.

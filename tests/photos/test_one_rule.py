@@ -14,8 +14,8 @@ from colorrt.errors import PictureError, UsageError
 from colorrt.photos.finding import PHOTO_SUFFIXES, DamagedShardError, find_entries, read_entry
 from colorrt.photos.reading import decode_photos, list_photos, photo_names, read_rgb_photos
 from colorrt.photos.shipped import parity_lumas, shipped_photos
-from colorrt.training.listing import PhotoIndex
-from colorrt.training.recipe import Stage
+from colorrt.training.recipes.recipe import Stage
+from colorrt.training.squares.listing import PhotoIndex
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ import torch
 
 from colorrt.errors import UsageError
 from colorrt.models.deoldify import DeOldifyShape
+from colorrt.models.encoders.resnet import ResNetShape
 from colorrt.models.lite import Lite, LiteShape
 from colorrt.models.registry import load_network
-from colorrt.models.resnet import ResNetShape
 from colorrt.training.train import save_weights
 from studies import gpu, gpu_steps
 from studies.__main__ import main

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 import colorrt.training.train as room
-from colorrt.models.efficientnet import Encoder
+from colorrt.models.encoders.efficientnet import Encoder
 from colorrt.training.logs import Progress
-from colorrt.training.recipe_toml import read_recipe
+from colorrt.training.recipes.reading import read_recipe
 from colorrt.training.train import train
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from colorrt.training.recipe import Recipe
+    from colorrt.training.recipes.recipe import Recipe
 
 TINY_RECIPE = """
 seed = 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from colorrt.training.augment import age, join, speckle, split
+from colorrt.training.squares.augment import age, join, speckle, split
 
 
 def random_pictures(count: int = 3, size: int = 16) -> torch.Tensor:

@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from colorrt.errors import UsageError, WeightsError
-from colorrt.models.checkpoint import load_state
 from colorrt.models.half_resnet import HalfResNet, HalfResNetShape
 from colorrt.models.hull import hull_colors
 from colorrt.models.registry import load_network
+from colorrt.models.weights.checkpoint import load_state
 from colorrt.training.logs import Progress
 from colorrt.training.networks import make_trainee
 from colorrt.training.papers.classes import TEMPERATURE, ChannelClasses, HullClasses
-from colorrt.training.recipe import NetworkRecipe, Recipe
-from colorrt.training.recipe_toml import find_recipe, read_recipe
+from colorrt.training.recipes.reading import find_recipe, read_recipe
+from colorrt.training.recipes.recipe import NetworkRecipe, Recipe
 from colorrt.training.train import train
 
 if TYPE_CHECKING:

@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from colorrt.errors import UsageError, WeightsError
-from colorrt.models.checkpoint import load_state
 from colorrt.models.dahl import GRAY, Vgg
 from colorrt.models.registry import load_network
-from colorrt.training.augment import split
+from colorrt.models.weights.checkpoint import load_state
 from colorrt.training.frames import JpegFrame
 from colorrt.training.logs import Progress
 from colorrt.training.papers.blurs import blur_kernel, blurred, colors_of, rgb_of
-from colorrt.training.recipe import Recipe
-from colorrt.training.recipe_toml import find_recipe, read_recipe
+from colorrt.training.recipes.reading import find_recipe, read_recipe
+from colorrt.training.recipes.recipe import Recipe
+from colorrt.training.squares.augment import split
 from colorrt.training.train import Files, train
 
 if TYPE_CHECKING:

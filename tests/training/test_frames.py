@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from colorrt.models.kth import SCALE
-from colorrt.training.augment import split
 from colorrt.training.frames import LabFrame
+from colorrt.training.squares.augment import split
 
 
 def cube() -> torch.Tensor:

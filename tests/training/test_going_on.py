@@ -15,7 +15,7 @@ import colorrt.training.train as room
 from colorrt.errors import BackendError, UsageError, WeightsError
 from colorrt.training.logs import Log, Progress
 from colorrt.training.networks import make_trainee
-from colorrt.training.recipe import Recipe, shrink
+from colorrt.training.recipes.recipe import Recipe, shrink
 from colorrt.training.state import _said, digest_of, peek, save_state
 from colorrt.training.train import train
 

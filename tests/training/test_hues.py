@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from torch import Tensor
 
-from colorrt.training.hues import HUES, MOST, hue_of, hue_weight, hue_weights
-from colorrt.training.losses import rarity_weight
+from colorrt.training.losses.chroma import rarity_weight
+from colorrt.training.losses.hues import HUES, MOST, hue_of, hue_weight, hue_weights
 
 
 def colored(degrees: float, strength: float, pixels: int) -> Tensor:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from colorrt.errors import WeightsError
 from colorrt.models.lite import Lite, LiteShape
-from colorrt.training.augment import split
-from colorrt.training.knowledge import Twin, make_twin
 from colorrt.training.logs import Progress
-from colorrt.training.recipe import Recipe
+from colorrt.training.losses.knowledge import Twin, make_twin
+from colorrt.training.recipes.recipe import Recipe
+from colorrt.training.squares.augment import split
 from colorrt.training.train import Files, train
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from colorrt.errors import UsageError
 from colorrt.photos.finding import find_entries
-from colorrt.training.listing import Listing, PhotoIndex
-from colorrt.training.recipe import Stage
+from colorrt.training.recipes.recipe import Stage
+from colorrt.training.squares.listing import Listing, PhotoIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable

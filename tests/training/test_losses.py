@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorrt.training.losses import (
+from colorrt.training.losses.chroma import (
     NEUTRAL,
     add_noise,
     cast_loss,

@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from colorrt.errors import UsageError, WeightsError
-from colorrt.models.checkpoint import fill
-from colorrt.models.efficientnet import from_efficientnet
+from colorrt.models.encoders.efficientnet import from_efficientnet
+from colorrt.models.encoders.vgg import VggFeatures
 from colorrt.models.lite import Lite, LiteShape, read_shape
 from colorrt.models.lite_bins import LiteBins, centers
 from colorrt.models.registry import FAMILIES, detect, family_of
-from colorrt.models.vgg import VggFeatures
+from colorrt.models.weights.checkpoint import fill
 from colorrt.training import networks
-from colorrt.training.bins import NEIGHBORS, bins_loss, color_weights, soft_target
-from colorrt.training.critic import Critic, adversarial_loss, critic_loss
-from colorrt.training.features import EfficientNetFeatures, make_features
+from colorrt.training.losses.bins import NEIGHBORS, bins_loss, color_weights, soft_target
+from colorrt.training.losses.critic import Critic, adversarial_loss, critic_loss
+from colorrt.training.losses.features import EfficientNetFeatures, make_features
 from colorrt.training.networks import folded_state, make_trainee
-from colorrt.training.recipe import NETWORKS, LossRecipe, NetworkRecipe
+from colorrt.training.recipes.recipe import NETWORKS, LossRecipe, NetworkRecipe
 from colorrt.training.trainee import Trainee
 from colorrt.training.weights import Average, save_weights
 

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from colorrt.models.lite import Lite, enlarge
-from colorrt.training.losses import cast_loss
+from colorrt.training.losses.chroma import cast_loss
 from colorrt.training.networks import make_trainee
 from colorrt.training.objective import Examples, Objective
-from colorrt.training.recipe import LossRecipe, NetworkRecipe
+from colorrt.training.recipes.recipe import LossRecipe, NetworkRecipe
 from colorrt.training.trainee import Trainee
 
 CPU = torch.device("cpu")

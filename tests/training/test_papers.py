@@ -14,13 +14,13 @@ from PIL import Image
 import colorrt.training.train as room
 from colorrt.errors import UsageError
 from colorrt.models.registry import load_network
-from colorrt.training.data import Dataset
 from colorrt.training.logs import Progress
 from colorrt.training.papers.judges import Judges, fooling_loss, judge_loss
 from colorrt.training.preparing import classes_of
-from colorrt.training.recipe import JudgesRecipe, Recipe
-from colorrt.training.recipe_toml import find_recipe, read_recipe
+from colorrt.training.recipes.reading import find_recipe, read_recipe
+from colorrt.training.recipes.recipe import JudgesRecipe, Recipe
 from colorrt.training.schedule import decayed
+from colorrt.training.squares.dataset import Dataset
 from colorrt.training.train import train
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from colorrt.errors import UsageError
-from colorrt.training.critic import Critic
-from colorrt.training.recipe import Recipe, shrink
-from colorrt.training.recipe_toml import find_recipe, read_recipe
+from colorrt.training.losses.critic import Critic
+from colorrt.training.recipes.reading import find_recipe, read_recipe
+from colorrt.training.recipes.recipe import Recipe, shrink
 
 SHIPPED = ("lite", "lite-finish", "ipol-video", "deoldify-artistic", "deoldify-stable", "deoldify-video")
 

@@ -17,8 +17,8 @@ from colorrt.errors import UsageError
 from colorrt.models.lite import Lite
 from colorrt.models.registry import load_network
 from colorrt.training.logs import Progress
-from colorrt.training.recipe import Recipe, Stage
-from colorrt.training.recipe_toml import find_recipe, read_recipe
+from colorrt.training.recipes.reading import find_recipe, read_recipe
+from colorrt.training.recipes.recipe import Recipe, Stage
 from colorrt.training.train import Files, train
 
 if TYPE_CHECKING:

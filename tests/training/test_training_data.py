@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-import colorrt.training.data as room
+import colorrt.training.squares.dataset as room
 from colorrt.errors import UsageError
 from colorrt.photos.finding import Entry, find_entries, is_held_out
-from colorrt.training.data import Dataset, Photo, Plan, cut_batches, decode, order_of, prefetch, square
+from colorrt.training.squares.dataset import Dataset, Photo, Plan, cut_batches, decode, order_of, prefetch, square
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +126,7 @@ def test_whatever_a_decoder_raises_is_damage(error: Exception, solid: Dataset, m
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("colorrt.training.data.decode", fail)
+    monkeypatch.setattr("colorrt.training.squares.dataset.decode", fail)
     assert solid.photo(0) is None
     assert solid.corrupt == {0}
 
@@ -135,7 +135,7 @@ def test_lack_of_memory_is_no_damage(solid: Dataset, monkeypatch: pytest.MonkeyP
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("colorrt.training.data.decode", fail)
+    monkeypatch.setattr("colorrt.training.squares.dataset.decode", fail)
     with pytest.raises(MemoryError):
         solid.photo(0)
     assert solid.corrupt == set()

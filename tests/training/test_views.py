@@ -12,8 +12,8 @@ from torch import Tensor
 from colorrt.models.lite import Lite
 from colorrt.training.networks import make_trainee
 from colorrt.training.objective import Objective, prepare
-from colorrt.training.recipe import LossRecipe, NetworkRecipe
-from colorrt.training.views import CELL, FEWEST, SMALLEST, View, consistency_loss, take_view
+from colorrt.training.recipes.recipe import LossRecipe, NetworkRecipe
+from colorrt.training.squares.views import CELL, FEWEST, SMALLEST, View, consistency_loss, take_view
 
 CPU = torch.device("cpu")
 

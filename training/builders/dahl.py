@@ -7,10 +7,10 @@ from pathlib import Path
 from torch import nn
 
 from colorrt.errors import UsageError, WeightsError
-from colorrt.models.checkpoint import load_state
 from colorrt.models.dahl import Hypercolumns, HypercolumnShape, ResidualEncoder, ResidualShape, load_vgg
+from colorrt.models.weights.checkpoint import load_state
 from colorrt.training.frames import JpegFrame
-from colorrt.training.recipe import NetworkRecipe
+from colorrt.training.recipes.recipe import NetworkRecipe
 from colorrt.training.trainee import Trainee
 
 _DEVIATION = 0.01

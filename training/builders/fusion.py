@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 
 from colorrt.errors import UsageError, WeightsError
-from colorrt.models.checkpoint import load_state
-from colorrt.models.extractors import CLASSES, EXTRACTORS, load_extractor
+from colorrt.models.encoders.extractors import CLASSES, EXTRACTORS, load_extractor
 from colorrt.models.fusion import SCALE, Fusion, FusionShape
+from colorrt.models.weights.checkpoint import load_state
 from colorrt.training.builders.kth import glorot_
 from colorrt.training.frames import LabFrame
-from colorrt.training.recipe import NetworkRecipe
+from colorrt.training.recipes.recipe import NetworkRecipe
 from colorrt.training.trainee import Trainee
 
 _FULL = 64

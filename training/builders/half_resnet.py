@@ -7,10 +7,10 @@ from pathlib import Path
 from torch import nn
 
 from colorrt.errors import UsageError, WeightsError
-from colorrt.models.checkpoint import load_state
 from colorrt.models.half_resnet import SCALE, HalfResNet, HalfResNetShape
+from colorrt.models.weights.checkpoint import load_state
 from colorrt.training.frames import LabFrame
-from colorrt.training.recipe import NetworkRecipe
+from colorrt.training.recipes.recipe import NetworkRecipe
 from colorrt.training.trainee import Trainee
 
 _PLACES = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5"}

@@ -8,7 +8,7 @@ from torch import nn
 
 from colorrt.models.kth import SCALE, KthShape, KthUnet
 from colorrt.training.frames import LabFrame
-from colorrt.training.recipe import NetworkRecipe
+from colorrt.training.recipes.recipe import NetworkRecipe
 from colorrt.training.trainee import Trainee
 
 

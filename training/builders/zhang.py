@@ -8,7 +8,7 @@ from torch import nn
 from colorrt.models.hull import hull_colors
 from colorrt.models.zhang import SCALE, Eccv16, Eccv16Shape
 from colorrt.training.frames import LabFrame
-from colorrt.training.recipe import NetworkRecipe
+from colorrt.training.recipes.recipe import NetworkRecipe
 from colorrt.training.trainee import Trainee
 
 _FULL = 64

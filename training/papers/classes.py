@@ -15,7 +15,7 @@ from torch import Tensor
 
 from colorrt.models.fusion import REACH
 from colorrt.models.hull import hull_colors
-from colorrt.training.bins import soft_target
+from colorrt.training.losses.bins import soft_target
 
 NEIGHBORS, SPREAD = 10, 5.0
 """Soft targets as the code has them; the paper says 5 neighbors."""

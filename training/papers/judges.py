@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from colorrt.models.kth import NORM_EPS, Down
 from colorrt.training.builders.kth import glorot_
-from colorrt.training.recipe import JudgesRecipe
+from colorrt.training.recipes.recipe import JudgesRecipe
 
 _SLOPE = 0.2
 _INSIDE = 3

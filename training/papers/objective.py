@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from colorrt.models.fusion import Fusion
 from colorrt.models.zhang import Eccv16
 from colorrt.training.frames import Frame, LabFrame
-from colorrt.training.losses import pixel_loss
+from colorrt.training.losses.chroma import pixel_loss
 from colorrt.training.objective import Examples
 from colorrt.training.papers.blurs import blurred
 from colorrt.training.papers.classes import ChannelClasses, Classes, HullClasses
-from colorrt.training.recipe import LossRecipe
+from colorrt.training.recipes.recipe import LossRecipe
 
 
 @dataclass(frozen=True)

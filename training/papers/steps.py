@@ -12,7 +12,7 @@ from torch import Tensor
 from colorrt.training.objective import Examples
 from colorrt.training.papers.judges import Judges, fooling_loss, judge_loss
 from colorrt.training.papers.objective import Lesson, PaperObjective
-from colorrt.training.recipe import Recipe, Stage
+from colorrt.training.recipes.recipe import Recipe, Stage
 from colorrt.training.state import State
 from colorrt.training.steps import advance, backward
 

@@ -72,7 +72,7 @@ class NetworkRecipe:
 
 @dataclass(frozen=True)
 class LossRecipe:
-    """What the supervised training minimizes; see `colorrt.training.losses`."""
+    """What the supervised training minimizes; see `colorrt.training.losses.chroma`."""
 
     pixel: str = "l1"
     """"l1", "l2" or "huber"."""
@@ -86,7 +86,7 @@ class LossRecipe:
     """A pixel of chroma c counts 1 + rarity x |c|."""
     hue_rarity: float = 0.0
     """With `rarity`: how much more of it rare hues get, 0 (none) to 1 (as many times as they are rarer); see
-    `colorrt.training.hues`."""
+    `colorrt.training.losses.hues`."""
     coarse: float = 0.0
     coarse_pixel: str = "l1"
     coarse_side: int = 8
@@ -104,7 +104,7 @@ class LossRecipe:
     """Highest standard deviation of the noise, in the units of luma."""
     view_share: float = 0.0
     """Of lite, compared at the decoder: share of each batch's work spent on a second look at its squares, in another
-    cut and size, mirrored, aged anew; they are learned from as well. See `colorrt.training.views`."""
+    cut and size, mirrored, aged anew; they are learned from as well. See `colorrt.training.squares.views`."""
     view_sizes: tuple[int, ...] = (128,)
     """Sizes that second looks are drawn from, in pixels, multiples of 16."""
     consistency: float = 0.0
@@ -113,7 +113,7 @@ class LossRecipe:
     """Of the cross-entropy over colors; "lite" learns it beside its own head, "lite-bins" by its head."""
     knowledge: float = 0.0
     """Of lite: of the distance between what its encoder finds in gray and ImageNet's in color; see
-    `colorrt.training.knowledge`."""
+    `colorrt.training.losses.knowledge`."""
     neighbors: int = 10
     """Of eccv16: colors that a pixel's target is spread over, 10 in its code, 5 in its paper."""
     rebalance: float = 0.5
@@ -209,7 +209,7 @@ class Stage:
     smallest: float = 1.0
     """The least part of each side of a photograph that a square shows."""
     aging: str = "old"
-    """What happens to luma: "old" (see `colorrt.training.augment`), "specks" (DeOldify's noise), "none"."""
+    """What happens to luma: "old" (see `colorrt.training.squares.augment`), "specks" (DeOldify's noise), "none"."""
     source_weights: tuple[float, ...] = ()
     """How often photographs of each pattern are drawn, relative to each other; empty: each once an epoch."""
     favored: tuple[str, ...] = ()

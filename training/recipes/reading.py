@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from colorrt.atomic import in_one_line
 from colorrt.errors import UsageError
-from colorrt.training.recipe import (
+from colorrt.training.recipes.recipe import (
     CriticRecipe,
     JudgesRecipe,
     LossRecipe,
@@ -20,7 +20,7 @@ from colorrt.training.recipe import (
     Recipe,
     Stage,
 )
-from colorrt.training.recipe_rules import brief, check
+from colorrt.training.recipes.rules import brief, check
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -48,7 +48,7 @@ def find_recipe(name: str) -> Path:
     path = Path(name)
     if path.suffix == ".toml" or path.is_file():
         return path
-    shipped = resources.files("colorrt.training") / "recipes" / f"{name}.toml"
+    shipped = resources.files("colorrt.training.recipes") / f"{name}.toml"
     return Path(str(shipped))
 
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from colorrt.training.augment import age, speckle
+from colorrt.training.squares.augment import age, speckle
 
 CELL = 16
 """Cuts begin and end on multiples of so many pixels: wherever a decoder ends, they fall between its cells."""

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from colorrt.atomic import in_one_line
-from colorrt.training.recipe import (
+from colorrt.training.recipes.recipe import (
     KINDS,
     NETWORKS,
     PAPER_NETWORKS,

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from colorrt.training.hues import hue_weight
+from colorrt.training.losses.hues import hue_weight
 
 NEUTRAL = 0.02
 """Chroma in the units of luma under which a pixel is neutral; some 5 of Lab's."""
@@ -34,7 +34,7 @@ def rarity_weight(chroma: Tensor, rarity: float, hues: Tensor | None = None) -> 
     """Weight of each pixel, 1 + rarity x |chroma| x weight of its hue (N x 2 x S x S -> N x 1 x S x S).
 
     Most of every photograph is nearly gray; without it the saturated rest hardly counts. `hues`: see
-    `colorrt.training.hues`; None weighs them alike.
+    `colorrt.training.losses.hues`; None weighs them alike.
     """
     strength = chroma.square().sum(1, keepdim=True).sqrt()
     return 1 + rarity * (strength if hues is None else strength * hue_weight(chroma, hues))

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from colorrt.errors import UsageError
 from colorrt.photos.finding import Entry, find_entries, is_held_out
-from colorrt.training.recipe import Stage
+from colorrt.training.recipes.recipe import Stage
 
 
 @dataclass(frozen=True)

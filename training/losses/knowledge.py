@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorrt.models.efficientnet import Encoder, load_published
+from colorrt.models.encoders.efficientnet import Encoder, load_published
 from colorrt.models.lite import Lite
-from colorrt.training.augment import join
 from colorrt.training.networks import find_encoder
-from colorrt.training.recipe import Recipe
+from colorrt.training.recipes.recipe import Recipe
+from colorrt.training.squares.augment import join
 
 
 class Twin:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from colorrt.errors import WeightsError
 from colorrt.models.color import IMAGENET_MEAN, IMAGENET_STD
-from colorrt.models.convnext import NORM_EPS, ConvNext, ConvNextShape
-from colorrt.models.efficientnet import ENCODER_EPS, Encoder, from_efficientnet
-from colorrt.models.inception import InceptionLogits
-from colorrt.models.inception import from_torchvision as from_inception
+from colorrt.models.encoders.convnext import NORM_EPS, ConvNext, ConvNextShape
+from colorrt.models.encoders.efficientnet import ENCODER_EPS, Encoder, from_efficientnet
+from colorrt.models.encoders.inception import InceptionLogits
+from colorrt.models.encoders.inception import from_torchvision as from_inception
 from colorrt.models.layers import resize_square
 
 CLASSES = 1000

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorrt.models.checkpoint import shape_of
+from colorrt.models.weights.checkpoint import shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,12 +7,12 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from colorrt.errors import UsageError, WeightsError
-from colorrt.models import vgg
-from colorrt.models.checkpoint import load_state
 from colorrt.models.color import IMAGENET_MEAN, IMAGENET_STD
-from colorrt.models.efficientnet import Encoder, load_published
+from colorrt.models.encoders import vgg
+from colorrt.models.encoders.efficientnet import Encoder, load_published
+from colorrt.models.weights.checkpoint import load_state
 from colorrt.training.networks import find_encoder
-from colorrt.training.recipe import LossRecipe, NetworkRecipe
+from colorrt.training.recipes.recipe import LossRecipe, NetworkRecipe
 
 
 class EfficientNetFeatures(nn.Module):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from colorrt.errors import WeightsError
-from colorrt.models.checkpoint import fill
+from colorrt.models.weights.checkpoint import fill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

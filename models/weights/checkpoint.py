@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from colorrt.atomic import in_one_line
 from colorrt.errors import WeightsError
-from colorrt.models.unpickling import unpickle
+from colorrt.models.weights.unpickling import unpickle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorrt.errors import WeightsError
-from colorrt.models.checkpoint import load_state
+from colorrt.models.weights.checkpoint import load_state
 
 ENCODER_EPS = 1e-3
 STEM_CHANNELS = 32

@@ -17,7 +17,7 @@ import torch
 
 from colorrt.atomic import in_one_line
 from colorrt.errors import WeightsError
-from colorrt.models.whole_modules import MODULE_NAMES, ModuleStandIn, state_of_module
+from colorrt.models.weights.whole_modules import MODULE_NAMES, ModuleStandIn, state_of_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,1 @@
+"""Encoders that networks are built on, each with its weights' keys."""

@@ -1,0 +1,1 @@
+"""Weights files: telling what one is, reading it without running it, the known ones."""

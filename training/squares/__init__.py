@@ -1,0 +1,1 @@
+"""The squares that a training sees: photographs found, cut, aged."""
