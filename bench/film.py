@@ -41,8 +41,8 @@ class FilmReport:
     """What was measured of a film.
 
     `stages`: ms of a picture, by the host clock; those of ours and the codec's on one thread, the network on those that
-    it takes. `costs`: what each takes of a picture, ms, the mean over all. `shares`: of the stages that not every picture
-    goes through, the part of the pictures that did.
+    it takes. `costs`: what each takes of a picture, ms, the mean over all. `shares`: of the stages that not every
+    picture goes through, the part of the pictures that did.
     `pictures`: how many the whole passage colored, `seconds`: what it took.
     """
 
@@ -171,7 +171,7 @@ def film_lines(report: FilmReport) -> list[str]:
         f"{report.codec}",
         title_of(report.machine),
         "",
-        "one picture, stage after stage; ms by the host clock: p50 / p90, the mean over all pictures, its share",
+        "one picture, stage after stage; ms by the host clock: p50 / p90, mean of all pictures, share",
     ]
     lines += [
         f"{name:<8}  {times.p50_ms:7.2f} / {times.p90_ms:7.2f}  {report.costs[name]:7.2f}  {report.costs[name] / whole:4.0%}"
@@ -180,7 +180,8 @@ def film_lines(report: FilmReport) -> list[str]:
     ]
     return [
         *lines,
-        f"neither codec nor network: {report.own_ms:.2f} ms on one thread; codec: {codec:.2f} ms, {codec / whole:.0%} of all",
+        f"neither codec nor network: {report.own_ms:.2f} ms on one thread; "
+        f"codec: {codec:.2f} ms, {codec / whole:.0%} of all",
         "",
         f"the whole passage, side by side: {report.pictures} pictures in {report.seconds:.1f} s, "
         f"{report.pictures / report.seconds:.1f} a second",
