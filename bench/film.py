@@ -171,7 +171,7 @@ def film_lines(report: FilmReport) -> list[str]:
         f"{report.codec}",
         title_of(report.machine),
         "",
-        "one picture, stage after stage; ms by the host clock: p50 / p90, the mean over all pictures, its share",
+        "one picture, stage after stage; ms by the host clock: p50 / p90, mean of all pictures, share",
     ]
     lines += [
         f"{name:<8}  {times.p50_ms:7.2f} / {times.p90_ms:7.2f}  {report.costs[name]:7.2f}  "
