@@ -174,7 +174,8 @@ def film_lines(report: FilmReport) -> list[str]:
         "one picture, stage after stage; ms by the host clock: p50 / p90, mean of all pictures, share",
     ]
     lines += [
-        f"{name:<8}  {times.p50_ms:7.2f} / {times.p90_ms:7.2f}  {report.costs[name]:7.2f}  {report.costs[name] / whole:4.0%}"
+        f"{name:<8}  {times.p50_ms:7.2f} / {times.p90_ms:7.2f}  {report.costs[name]:7.2f}  "
+        f"{report.costs[name] / whole:4.0%}"
         + (f"  of {report.shares[name]:.0%} of the pictures" if name in report.shares else "")
         for name, times in report.stages.items()
     ]
