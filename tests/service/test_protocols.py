@@ -71,7 +71,7 @@ def test_tritons_own_client_gets_what_the_session_answers(live: Any, colorizer: 
         answer = client.infer("tiny", [luma], outputs=asked).as_numpy("chroma")
         np.testing.assert_array_equal(answer, colorizer.run(LUMA))
     wrong = triton.InferInput("x", [1], "FP32").set_data_from_numpy(np.zeros(1, np.float32))
-    with pytest.raises(Exception, match="^.400. the input is 'luma' of datatype FP32$"):
+    with pytest.raises(Exception, match=r"^.400. the input is 'luma' of datatype FP32$"):
         client.infer("tiny", [wrong])
     client.close()
 
