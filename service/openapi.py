@@ -60,11 +60,15 @@ def describe_api(models: Sequence[str]) -> dict[str, Any]:
             "schemas": {
                 "Problem": {
                     "type": "object",
-                    "required": ["title", "status", "detail"],
+                    "required": ["title", "status", "detail", "error"],
                     "properties": {
                         "title": {"type": "string"},
                         "status": {"type": "integer"},
                         "detail": {"type": "string", "description": "One line: what, why, what to do next."},
+                        "error": {
+                            "type": "string",
+                            "description": "The same, where the Open Inference Protocol has it.",
+                        },
                     },
                 }
             },

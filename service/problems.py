@@ -42,7 +42,13 @@ class ProblemError(Exception):
 
 def problem_response(problem: ProblemError) -> Response:
     """Return the answer to it (RFC 9457)."""
-    table = {"title": _TITLES.get(problem.status, "Error"), "status": problem.status, "detail": problem.detail}
+    # error: where clients of the Open Inference Protocol look.
+    table = {
+        "title": _TITLES.get(problem.status, "Error"),
+        "status": problem.status,
+        "detail": problem.detail,
+        "error": problem.detail,
+    }
     return Response(
         json.dumps(table) + "\n",
         problem.status,

@@ -55,6 +55,27 @@ def test_inference_in_binary_is_the_same(live: Any, colorizer: Any) -> None:
     np.testing.assert_array_equal(np.frombuffer(answer.content[cut:], "<f4").reshape(2, 2, 32, 32), colorizer.run(LUMA))
 
 
+def test_tritons_own_client_gets_what_the_session_answers(live: Any, colorizer: Any) -> None:
+    pytest.importorskip("gevent", reason="no gevent: pip install 'tritonclient[http]'")
+    triton = pytest.importorskip("tritonclient.http", reason="no client: pip install 'tritonclient[http]'")
+    client = triton.InferenceServerClient(f"127.0.0.1:{live.port}")
+    assert client.is_server_live()
+    assert client.is_server_ready()
+    assert client.is_model_ready("tiny", "1")
+    assert not client.is_model_ready("none")
+    assert client.get_server_metadata()["name"] == "colorrt"
+    assert client.get_model_metadata("tiny")["outputs"][0]["name"] == "chroma"
+    for binary in (True, False):
+        luma = triton.InferInput("luma", SHAPE, "FP32").set_data_from_numpy(LUMA, binary_data=binary)
+        asked = [triton.InferRequestedOutput("chroma", binary_data=binary)]
+        answer = client.infer("tiny", [luma], outputs=asked).as_numpy("chroma")
+        np.testing.assert_array_equal(answer, colorizer.run(LUMA))
+    wrong = triton.InferInput("x", [1], "FP32").set_data_from_numpy(np.zeros(1, np.float32))
+    with pytest.raises(Exception, match=r"^.400. the input is 'luma' of datatype FP32$"):
+        client.infer("tiny", [wrong])
+    client.close()
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -74,6 +95,7 @@ def test_inference_requests_that_are_none_are_refused(live: Any, body: bytes) ->
     answer = live.client.post(PATH, content=body)
     assert answer.status_code == 400
     assert "\n" not in answer.json()["detail"]
+    assert answer.json()["error"] == answer.json()["detail"]
     for length in ("-1", "x", "99999999", "1"):
         headers = {"Inference-Header-Content-Length": length}
         assert live.client.post(PATH, content=body, headers=headers).status_code == 400
