@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,28 +16,15 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 GRAY = np.tile(np.linspace(40, 210, 240).astype(np.uint8), (160, 1))
 PATIENCE = 30_000
 """Milliseconds: no test waits for a slow machine in vain."""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
-        if program is None and not Path(playwright.chromium.executable_path).exists():
-            pytest.skip("no Chromium: apt-get install chromium, or playwright install chromium")
-        # As root, in containers, Chromium has no sandbox of its own.
-        found = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        yield found
-        found.close()
-
-
 @pytest.fixture
-def page(browser: Any, live: Any) -> Iterator[Any]:
+def page(chromium: Any, live: Any) -> Iterator[Any]:
     """The page, loaded; nothing may go wrong on it, and it may ask no other place."""
-    context = browser.new_context(viewport={"width": 1200, "height": 800}, accept_downloads=True)
+    context = chromium.new_context(viewport={"width": 1200, "height": 800}, accept_downloads=True)
     context.set_default_timeout(PATIENCE)
     found = context.new_page()
     errors: list[str] = []
@@ -220,9 +206,9 @@ def test_what_cannot_be_colored_is_told(page: Any, tmp_path: Path) -> None:
     assert page.is_visible("#welcome")
 
 
-def test_the_page_asks_for_the_token(browser: Any, run_service: Callable[..., Any], old: Path) -> None:
+def test_the_page_asks_for_the_token(chromium: Any, run_service: Callable[..., Any], old: Path) -> None:
     with run_service(token="long-secret") as live:
-        context = browser.new_context()
+        context = chromium.new_context()
         for fragment in ("", "#token=long-secret"):
             page = context.new_page()
             page.goto(f"http://127.0.0.1:{live.port}/{fragment}")
@@ -235,8 +221,8 @@ def test_the_page_asks_for_the_token(browser: Any, run_service: Callable[..., An
         context.close()
 
 
-def test_the_page_fits_a_phone_and_follows_the_dark(browser: Any, live: Any, old: Path) -> None:
-    context = browser.new_context(
+def test_the_page_fits_a_phone_and_follows_the_dark(chromium: Any, live: Any, old: Path) -> None:
+    context = chromium.new_context(
         viewport={"width": 360, "height": 740}, color_scheme="dark", is_mobile=True, has_touch=True
     )
     page = context.new_page()
