@@ -165,3 +165,24 @@ def test_what_cannot_be_is_said_in_a_line(run: Command, bucket: str, scans: Path
         result = run(*arguments)
         assert result.exit_code == 2, result.output
         assert words in result.stderr.splitlines()[-1]
+
+
+def test_journals_of_a_store_are_shown_verified_and_merged(
+    colorrt: Command, run: Command, bucket: str, scans: Path, tmp_path: Path
+) -> None:
+    out = f"{bucket}/out"
+    run(f"{bucket}/in", "-o", out)
+    shown = colorrt("journal", "show", out, "--json", tmp_path / "journal.json")
+    assert shown.exit_code == 0, shown.output
+    assert json.loads((tmp_path / "journal.json").read_text())["outcomes"] == {"done": 3, "failed": 1}
+    verified = colorrt("journal", "verify", out)
+    assert verified.exit_code == 0, verified.output
+    obstore.put(from_url(out), "a.jpg", b"something else")
+    damaged = colorrt("journal", "verify", out)
+    assert damaged.exit_code == 1
+    assert "a.jpg" in damaged.output
+    (tmp_path / "all").mkdir()
+    merged = colorrt("journal", "merge", tmp_path / "all", out)
+    assert merged.exit_code == 0, merged.output
+    assert "rows added" in merged.stdout
+    assert colorrt("journal", "merge", tmp_path / "all", out).stdout.startswith("0 rows added")
