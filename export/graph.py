@@ -14,7 +14,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
-from colorrt.contract import HIGHEST_RENDER_FACTOR, INPUT, METADATA_KEY, OUTPUT, UNIT, Contract
+from colorrt.contract import HIGHEST_RENDER_FACTOR, HINT, INPUT, MASK, METADATA_KEY, OUTPUT, UNIT, Contract
 
 # 18 is the lowest opset that torch.onnx.export writes without converting, and every ONNX Runtime and TensorRT
 # that colorrt supports (1.20 and later, 10.3 to 11) reads it.
@@ -22,8 +22,10 @@ OPSET = 18
 BATCH, SIDE = "batch", "side"
 
 
-def trace(network: nn.Module, render_factor: int | None) -> onnx.ModelProto:
+def trace(network: nn.Module, render_factor: int | None, *, hints: bool = False) -> onnx.ModelProto:
     """Export a luma-to-chroma module as an ONNX model with a free batch.
+
+    `hints`: the module takes hints (N x 2 x S x S) and their mask (N x 1 x S x S) beside luma, as inputs of their own.
 
     `render_factor`: the size of the square is fixed to 16 x render factor pixels; None leaves it free (any
     multiple of 16). Batch norms that follow a convolution are folded into it. Fixed graphs hold no `Shape`.
@@ -31,15 +33,19 @@ def trace(network: nn.Module, render_factor: int | None) -> onnx.ModelProto:
     if render_factor is None:
         units = torch.export.Dim("units", min=1, max=HIGHEST_RENDER_FACTOR)
         side = UNIT * units
-        shapes = ({0: torch.export.Dim("batch", min=1), 2: side, 3: side},)
-        example = torch.rand(2, 1, 4 * UNIT, 4 * UNIT)
-        model = export_module(network, example, shapes)
+        free = {0: torch.export.Dim("batch", min=1), 2: side, 3: side}
+        examples = _examples(2, 4 * UNIT, hints=hints)
+        model = export_module(network, examples, (free,) * len(examples))
         _rename_sides(model)
         return model
     size = UNIT * render_factor
-    model = export_module(network, torch.rand(1, 1, size, size), None)
+    model = export_module(network, _examples(1, size, hints=hints), None)
     _free_batch(model)
     return model
+
+
+def _examples(count: int, size: int, *, hints: bool) -> tuple[torch.Tensor, ...]:
+    return tuple(torch.rand(count, channels, size, size) for channels in ((1, 2, 1) if hints else (1,)))
 
 
 def stamp(model: onnx.ModelProto, contract: Contract) -> None:
@@ -51,19 +57,22 @@ def stamp(model: onnx.ModelProto, contract: Contract) -> None:
     model.producer_name, model.producer_version = "colorrt", contract.producer.removeprefix("colorrt ")
 
 
-def export_module(module: nn.Module, example: torch.Tensor, shapes: tuple[Any, ...] | None) -> onnx.ModelProto:
-    """Export any module of one input and one output, as it is; the tensors are named as the contract has them.
+def export_module(
+    module: nn.Module, example: torch.Tensor | tuple[torch.Tensor, ...], shapes: tuple[Any, ...] | None
+) -> onnx.ModelProto:
+    """Export any module of one output, as it is; the tensors are named as the contract has them.
 
-    The one rewrite is `merge_blurs`, which is exact. `example`: an input to trace with. `shapes`: torch.export's
-    dynamic shapes, None for a graph of the example's.
+    The one rewrite is `merge_blurs`, which is exact. `example`: an input to trace with, or luma, hints and mask.
+    `shapes`: torch.export's dynamic shapes, None for a graph of the example's.
     """
+    examples = example if isinstance(example, tuple) else (example,)
     with torch.inference_mode(), _quiet():
         program = torch.onnx.export(
             module,
-            (example,),
+            examples,
             dynamo=True,
             opset_version=OPSET,
-            input_names=[INPUT],
+            input_names=[INPUT, HINT, MASK][: len(examples)],
             output_names=[OUTPUT],
             dynamic_shapes=shapes,
             verbose=False,

@@ -20,6 +20,7 @@ MARK = '{"colorrt_contract":'
 UNIT = 16
 """Pixels of the square per unit of render factor: S = 16 x render factor."""
 HIGHEST_RENDER_FACTOR = 64
+HINT, MASK = "hint", "mask"
 INPUT, OUTPUT = "luma", "chroma"
 NOT_YET_RUN = "not yet run"
 _LONGEST_INT = 18

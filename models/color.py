@@ -124,6 +124,28 @@ class ChromaOfLab(nn.Module):
         return F.conv2d(torch.where(linear > _LINEAR_KNEE, powered, 12.92 * linear), self.matrix)
 
 
+def ab_of(luma: Tensor, chroma: Tensor) -> Tensor:
+    """Return a and b of CIE Lab (N x 2 x S x S) of the colors of this luma and chroma.
+
+    luma: N x 1 x S x S, 0..1. chroma: N x 2 x S x S, BT.601 U and V in the units of luma; colors that RGB cannot show
+    are clamped to those that it can. The white is scikit-image's, D65.
+    """
+    blue = luma + chroma[:, :1] / U_SCALE
+    red = luma + chroma[:, 1:] / V_SCALE
+    of_red, of_green, of_blue = LUMA_OF_RGB
+    green = (luma - of_red * red - of_blue * blue) / of_green
+    rgb = torch.cat([red, green, blue], dim=1).clamp(0, 1)
+    powered = ((rgb.clamp(min=_CODED_KNEE) + 0.055) / 1.055) ** 2.4
+    linear = torch.where(rgb > _CODED_KNEE, powered, rgb / 12.92)
+    matrix = torch.tensor(XYZ_OF_RGB, dtype=luma.dtype, device=luma.device).reshape(3, 3, 1, 1)
+    white = torch.tensor(WHITE, dtype=luma.dtype, device=luma.device).reshape(1, 3, 1, 1)
+    ratio = F.conv2d(linear, matrix) / white
+    root = ratio.clamp(min=_RATIO_KNEE) ** (1 / 3)
+    curved = torch.where(ratio > _RATIO_KNEE, root, 7.787 * ratio + 16 / 116)
+    steps = curved[:, :2] - curved[:, 1:]
+    return torch.cat([500 * steps[:, :1], 200 * steps[:, 1:]], dim=1)
+
+
 def lightness_of(luma: Tensor) -> Tensor:
     """Return L of CIE Lab (0..100) of gray pixels, whose R, G and B are `luma` (gamma-coded, 0..1); any shape.
 

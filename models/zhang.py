@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorrt.errors import WeightsError
-from colorrt.models.color import ChromaOfLab, LabScale
+from colorrt.models.color import ChromaOfLab, LabScale, ab_of, lightness_of
 from colorrt.models.family import Family
 from colorrt.models.weights.checkpoint import fill, shape_of
 
@@ -138,6 +138,27 @@ class Siggraph17(nn.Module):
             x = self.get_submodule(f"model{number}")(up + self.get_submodule(f"model{short}short{number}")(kept[short]))
         guess: Tensor = self.model_out(x)
         return guess
+
+
+class ChromaOfHints(nn.Module):
+    """Wrap `siggraph17` into a module that maps luma and hints of chroma to chroma.
+
+    Input: luma, N x 1 x S x S float32, 0..1; hint, N x 2 x S x S float32, BT.601 U and V in the units of luma, read
+    only where mask is 1; mask, N x 1 x S x S float32, 1 at hints and 0 elsewhere. Output: chroma as `ChromaOfLab` has
+    it; with a mask of zeros what that answers to the luma alone.
+    """
+
+    def __init__(self, network: Siggraph17) -> None:
+        super().__init__()
+        self.lab = ChromaOfLab(network, SCALE)
+
+    def forward(self, luma: Tensor, hint: Tensor, mask: Tensor) -> Tensor:
+        """N x 1 x S x S, N x 2 x S x S and N x 1 x S x S -> N x 2 x S x S."""
+        lightness = lightness_of(luma)
+        # The network was trained with 0 for a color that is not known.
+        known = ab_of(luma, hint) / SCALE.gain * mask
+        guess = self.lab.network((lightness - SCALE.center) / SCALE.spread, known, mask)
+        return self.lab.chroma_of(lightness, guess * SCALE.gain)
 
 
 def _convolutions(
